@@ -20,6 +20,8 @@
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/configure.h"
+#include "bridge/bus/docket.h"
+#include "bridge/bus/later.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/tell.h"
 #include "bridge/daemon.h"
@@ -172,9 +174,36 @@ static void refused(void *userdata, const struct bus_config *config) {
         watched(bridge, watch_add(&bridge->watch, config));
 }
 
+/* reload.begins, reload.ended */
+static void reading_begins(void *userdata) {
+        struct bridge *bridge = userdata;
+
+        watch_begin(&bridge->watch);
+}
+
+static int reading_ended(void *userdata) {
+        struct bridge *bridge = userdata;
+
+        watch_end(&bridge->watch);
+        return docket_judge_all(&bridge->bus);
+}
+
+/* bus.hooks.policy_is_old: do not make those who wait for a newer policy wait for more changes. */
+static bool policy_is_old(void *userdata) {
+        struct bridge *bridge = userdata;
+
+        if (!watch_is_behind(&bridge->watch))
+                return false;
+        watch_hurry(&bridge->watch);
+        return true;
+}
+
 static int reload_asked(void *userdata, struct later *later) {
         struct bridge *bridge = userdata;
 
+        /* Others could call again and again, and so keep denials of other clients waiting. */
+        if (later && later->client && client_is_privileged(later->client))
+                watch_note(&bridge->watch);
         return reload_request(&bridge->reload, later);
 }
 
@@ -195,6 +224,7 @@ static int handle_signal(struct loop_source *source, uint32_t events) {
                 loop_stop(&bridge->loop);
                 return 0;
         }
+        watch_note(&bridge->watch);
         return reload_unasked(bridge);
 }
 
@@ -369,11 +399,14 @@ static int setup_bus(struct bridge *bridge) {
                 return fail(bridge, r, "cannot set up the bus");
         bridge->reload.take_over = take_over;
         bridge->reload.refused = refused;
+        bridge->reload.begins = reading_begins;
+        bridge->reload.ended = reading_ended;
         bridge->reload.userdata = bridge;
 
         bridge->bus.systemd_activation = bridge->options.systemd_activation;
         bridge->bus.hooks.process = bridge;
         bridge->bus.hooks.reload = reload_asked;
+        bridge->bus.hooks.policy_is_old = policy_is_old;
         bridge->bus.replies.set_timer = set_reply_timer;
         bridge->bus.replies.timer_userdata = bridge;
         bridge->reply_timer.expired = reply_timer_expired;

@@ -169,6 +169,7 @@ static int finish(struct reload *reload, int result, const char *error) {
         if (result >= 0)
                 r = tell_activatable_changed(reload->bus);
         k = end_all(list, result, error);
+        keep_error(&k, reload->ended(reload->userdata));
         return r < 0 ? r : k;
 }
 
@@ -182,6 +183,7 @@ static int start_reading(struct reload *reload, struct reload_state old) {
         snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
                  (long long)(loop_now() / 1000));
         systemd_notify(text);
+        reload->begins(reload->userdata);
         r = job_start(reload, old, reload->path);
         return r < 0 ? finish(reload, r, NULL) : 0;
 }

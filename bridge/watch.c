@@ -68,31 +68,83 @@ static bool is_relevant(const struct watch *watch, const struct inotify_event *e
 static int settle(struct watch *watch) {
         int64_t now = loop_now(), deadline = now + WATCH_SETTLE;
 
+        watch->n_changes++;
         if (watch->settle.index == 0)
                 watch->latest = now + WATCH_SETTLE_MAX;
+        else if (watch->is_hurried)
+                return 0;
         return loop_timer_set(watch->loop, &watch->settle,
                               deadline < watch->latest ? deadline : watch->latest);
 }
 
-static int dispatch(struct loop_source *source, uint32_t events) {
-        struct watch *watch = container_of(source, struct watch, source);
+/* Look at what inotify has to report, without waiting. */
+static int look(struct watch *watch) {
         _Alignas(struct inotify_event) char buffer[8 * (sizeof(struct inotify_event) + NAME_MAX)];
         const struct inotify_event *event;
         bool changed = false;
         ssize_t n;
 
-        n = read(source->fd, buffer, sizeof(buffer));
-        for (ssize_t at = 0; at < n; at += sizeof(*event) + event->len) {
-                event = (const struct inotify_event *)(buffer + at);
-                changed = changed || is_relevant(watch, event);
-        }
+        do {
+                n = read(watch->source.fd, buffer, sizeof(buffer));
+                for (ssize_t at = 0; at < n; at += sizeof(*event) + event->len) {
+                        event = (const struct inotify_event *)(buffer + at);
+                        changed = changed || is_relevant(watch, event);
+                }
+                /* a short read has emptied it, and so the usual case is one system call */
+        } while (n > (ssize_t)(sizeof(buffer) / 2));
         return changed ? settle(watch) : 0;
+}
+
+static int dispatch(struct loop_source *source, uint32_t events) {
+        return look(container_of(source, struct watch, source));
 }
 
 static int settled(struct loop_timer *timer) {
         struct watch *watch = container_of(timer, struct watch, settle);
 
         return watch->changed(watch->userdata);
+}
+
+bool watch_is_behind(struct watch *watch) {
+        /* Without memory for the timer, watch_hurry() tries again. */
+        if (watch->n_changes == watch->n_read && watch->source.fd >= 0)
+                look(watch);
+        return watch->n_changes != watch->n_read;
+}
+
+void watch_hurry(struct watch *watch) {
+        int64_t deadline = loop_now(), distance = 4 * watch->duration, earliest;
+
+        if (watch->n_changes == watch->n_reading)
+                return; /* they are being read */
+        if (distance < WATCH_DISTANCE)
+                distance = WATCH_DISTANCE;
+        if (distance > WATCH_SETTLE_MAX)
+                distance = WATCH_SETTLE_MAX;
+        earliest = watch->begun + distance;
+        if (deadline < earliest)
+                deadline = earliest;
+        watch->is_hurried = true;
+        if (watch->settle.index == 0 || deadline < watch->settle.deadline)
+                loop_timer_set(watch->loop, &watch->settle, deadline);
+}
+
+void watch_note(struct watch *watch) {
+        watch->n_changes++;
+}
+
+void watch_begin(struct watch *watch) {
+        if (watch->source.fd >= 0)
+                look(watch);
+        loop_timer_cancel(watch->loop, &watch->settle);
+        watch->is_hurried = false;
+        watch->begun = loop_now();
+        watch->n_reading = watch->n_changes;
+}
+
+void watch_end(struct watch *watch) {
+        watch->n_read = watch->n_reading;
+        watch->duration = loop_now() - watch->begun;
 }
 
 int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),

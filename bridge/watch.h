@@ -6,8 +6,14 @@
  *
  * The bus watches the main file, the files that it includes (existing or not), the directories of
  * <includedir>, and those of services, except the standard one below XDG_RUNTIME_DIR. If a
- * directory is missing, its closest existing parent is watched. Changes are reported together after
- * a pause, so that a package that installs many files does not cause many reloads.
+ * directory is missing, its closest existing parent is watched.
+ *
+ * Changes are reported together after a pause, so that a package that installs many files does not
+ * cause many reloads. Until the configuration has been read that was there after all changes, the
+ * watch is behind. Whoever cannot wait for the end of the pause calls watch_hurry().
+ *
+ *      change --> settle: no more changes for a while, or watch_hurry() --> changed()
+ *      watch_begin() --> the configuration is read: with all changes seen until now --> watch_end()
  */
 
 #include "bridge/base/loop.h"
@@ -25,6 +31,12 @@ struct watch {
         struct loop_source source; /* inotify; fd -1 if inotify is not available */
         struct loop_timer settle;  /* set: a change was seen; reported when the timer expires */
         int64_t latest;            /* greatest deadline that settle may have; by loop_now() */
+        bool is_hurried;           /* further changes do not delay the report */
+        int64_t begun;             /* when the last reading began; by loop_now() */
+        int64_t duration;          /* of the last reading that has ended, in ns */
+        uint64_t n_changes;        /* seen */
+        uint64_t n_reading;        /* of these: before the last reading began */
+        uint64_t n_read;           /* of these: before the last reading began that has ended */
         struct watch_directory *directories;
         size_t n_directories;
         bool grown; /* the last watch_add() has added a directory or entry */
@@ -38,6 +50,12 @@ struct watch {
  */
 #define WATCH_SETTLE INT64_C(100000000)
 #define WATCH_SETTLE_MAX INT64_C(1000000000)
+/*
+ * In ns: watch_hurry() leaves as much between the beginnings of two readings. If reading takes
+ * long, it leaves four times as long, so that the bus does not spend its time on reading while
+ * files change again and again, but at most WATCH_SETTLE_MAX.
+ */
+#define WATCH_DISTANCE INT64_C(50000000)
 
 /*
  * Make a watch that watches nothing yet. It reports by changed(), which returns 0, or a negative
@@ -48,10 +66,28 @@ int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *user
                void *userdata);
 /*
  * watch_set() watches the files of this configuration in place of those before, watch_add() in
- * addition to them. If that watches anything new, changes since the configuration was read are
- * reported, too. After -ENOMEM the earlier files are still watched.
+ * addition to them. If that watches
+ * anything new, changes since the configuration was read are reported, too. After -ENOMEM the
+ * earlier files are still watched.
  */
 int watch_set(struct watch *watch, const struct bus_config *config);
 int watch_add(struct watch *watch, const struct bus_config *config);
+
+/*
+ * Does the configuration in force lack a change? Looks for changes that have just happened, which
+ * costs one system call. Changes are also seen if inotify is not available: those of watch_note().
+ */
+bool watch_is_behind(struct watch *watch);
+/* Report the changes that were seen as soon as possible. */
+void watch_hurry(struct watch *watch);
+/* Somebody says that something has changed, and has it read without a report. */
+void watch_note(struct watch *watch);
+/*
+ * The configuration is read now, with all changes until now, which need not be reported any more;
+ * and this reading has ended, whether the configuration was taken over or refused.
+ */
+void watch_begin(struct watch *watch);
+void watch_end(struct watch *watch);
+
 /* watch may be uninitialised if all of it is zero except source.fd, which must be -1. */
 void watch_deinit(struct watch *watch);

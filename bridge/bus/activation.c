@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "bridge/base/log.h"
 #include "bridge/bus/descriptors.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/pace.h"
 #include "bridge/bus/quota.h"
@@ -83,17 +84,11 @@ static int waiter_new(struct start *start, struct client *client, struct message
         return 0;
 }
 
-static void waiter_drop_fds(struct waiter *waiter) {
-        if (waiter->client)
-                fds_drop(waiter->client->bus, waiter->client->account, FDS_HELD, waiter->n_fds);
-        waiter->n_fds = 0;
-}
-
 static void waiter_free(struct waiter *waiter) {
         DL_DELETE(waiter->start->waiters, waiter);
         --*count_of(waiter->start->activation, waiter->client);
-        waiter_drop_fds(waiter);
         if (waiter->client) {
+                fds_drop(waiter->client->bus, waiter->client->account, FDS_HELD, waiter->n_fds);
                 DL_DELETE2(waiter->client->waiters, waiter, client_prev, client_next);
                 quota_release(waiter->client, waiter->m);
         }
@@ -309,7 +304,8 @@ static int begin_in_turn(struct start *start, const struct service *service, str
 /* waiting */
 
 enum {
-        WAIT_E_REFUSED = 2, /* not 1: wait_for() also returns ACTIVATION_E_UNKNOWN, which is 1 */
+        WAIT_E_REFUSED = 2,  /* not 1: wait_for() also returns ACTIVATION_E_UNKNOWN, which is 1 */
+        WAIT_E_JUDGED_LATER, /* the message waits in a docket */
 };
 
 /* May one more message of client wait for a start? If so, m is charged to the client's backlog. */
@@ -342,23 +338,26 @@ static bool has_room(struct client *client, const struct message *m, const char 
         return true;
 }
 
-static bool may_send(struct client *client, const struct message *m, const struct service *service,
-                     struct launch_failure *failure) {
+/* Returns 0, WAIT_E_REFUSED with the reason in *failure, or WAIT_E_JUDGED_LATER. */
+static int check_send(struct client *client, struct message *m, uint64_t caller_cookie,
+                      const struct service *service, struct launch_failure *failure) {
         CLEANUP_FREE char *rule = NULL;
 
         if (verdict_check_activation(client, m, service ? service->apparmor_label : NULL, &rule))
-                return true;
+                return 0;
+        if (docket_waits(client, m, caller_cookie))
+                return WAIT_E_JUDGED_LATER;
         failure->name = DRIVER_ERROR("AccessDenied");
         snprintf(failure->text, sizeof(failure->text),
                  "Sending this message to \"%s\" is not allowed (%s)", m->destination.s,
                  rule ? rule : "");
-        return false;
+        return WAIT_E_REFUSED;
 }
 
 /*
  * Let m wait for the start of name, and begin this start if there is none. Returns 0,
- * WAIT_E_REFUSED with the reason in *ret_failure, ACTIVATION_E_UNKNOWN, or a negative errno that is
- * fatal.
+ * WAIT_E_REFUSED with the reason in *ret_failure, WAIT_E_JUDGED_LATER, ACTIVATION_E_UNKNOWN, or a
+ * negative errno that is fatal.
  */
 static int wait_for(struct client *client, struct message *m, uint64_t caller_cookie,
                     const char *name, enum waiter_kind kind, struct launch_failure *ret_failure) {
@@ -373,9 +372,12 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
         if (!service && !start && !is_waited_for(activation, name))
                 return ACTIVATION_E_UNKNOWN;
 
-        if ((kind == WAITER_MESSAGE && !may_send(client, m, service, ret_failure)) ||
-            !has_room(client, m, name, ret_failure))
-                return WAIT_E_REFUSED;
+        if (kind == WAITER_MESSAGE)
+                r = check_send(client, m, caller_cookie, service, ret_failure);
+        if (r == 0 && !has_room(client, m, name, ret_failure))
+                r = WAIT_E_REFUSED;
+        if (r != 0)
+                return r;
 
         if (!start) {
                 r = start_new(activation, name, client->credentials.uid, &start);
@@ -474,14 +476,16 @@ int activation_deliver(struct start *start, struct client *owner) {
 
         while (start && start->waiters) {
                 struct waiter *waiter = start->waiters;
+                CLEANUP(message_unrefp) struct message *m = message_ref(waiter->m);
+                struct client *client = waiter->client;
+                uint64_t caller_cookie = waiter->caller_cookie;
+                bool is_call = waiter->kind == WAITER_CALL;
 
-                waiter_drop_fds(waiter); /* the queue of the owner is charged with them now */
-                r = waiter->kind == WAITER_CALL
-                            ? waiter->client->bus->dispatch(waiter->client, waiter->m,
-                                                            waiter->caller_cookie)
-                            : unicast_held(owner, waiter->client, waiter->m, waiter->caller_cookie);
-                keep_error(&result, r);
+                /* From now on the queue of the owner is charged with it, or a docket. */
                 waiter_free(waiter);
+                r = is_call ? client->bus->dispatch(client, m, caller_cookie)
+                            : unicast_held(owner, client, m, caller_cookie);
+                keep_error(&result, r);
         }
         if (start)
                 start_free(start);

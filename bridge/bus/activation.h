@@ -46,9 +46,9 @@ enum {
 /*
  * Hold m of client until its destination, which nobody owns, has an owner. If the policy, a
  * security module or a limit forbids that, or the start fails at once, client gets an error
- * (tell_failure()). In both cases the result is 0, monitors see m, and caller_cookie is taken over
- * as in client_receive(). ACTIVATION_E_UNKNOWN: there is no such service, and m is not held. A
- * negative errno is fatal.
+ * (tell_failure()), or m waits in a docket. In all these cases the result is 0, monitors see m, and
+ * caller_cookie is taken over as in client_receive(). ACTIVATION_E_UNKNOWN: there is no such
+ * service, and m is not held. A negative errno is fatal.
  */
 int activation_hold(struct client *client, struct message *m, uint64_t caller_cookie);
 /*

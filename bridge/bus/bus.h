@@ -20,6 +20,8 @@
 #include "policy/config.h"
 
 struct activation;
+struct docket;
+struct docket_visit;
 struct driver_interface;
 struct later;
 struct log;
@@ -80,6 +82,11 @@ struct bus_hooks {
          * reload failed. A negative errno is fatal.
          */
         int (*reload)(void *process, struct later *later);
+        /*
+         * Is the policy in force older than its files, as far as can be seen without waiting? Then
+         * the process reads the files as soon as it may, and calls docket_judge_all() afterwards.
+         */
+        bool (*policy_is_old)(void *process);
 };
 
 /*
@@ -134,6 +141,9 @@ struct bus {
         struct fds_pool fds[2];   /* by enum fds_kind */
         struct client *deaf;      /* those of deaf_for_a_time() */
         struct loop_timer deaf_timer;
+        bool policy_is_checked;                 /* see docket_note_input() */
+        struct docket *dockets;                 /* of clients that wait for a newer policy */
+        struct docket_visit *visits;            /* handshakes that do */
         struct schedule schedule;               /* whose turn it is; set up by the server */
         struct activation *activation;          /* NULL: no service can be started */
         struct service_environment environment; /* variables set for services */
@@ -148,6 +158,9 @@ struct bus {
 
         /* Run a call to the bus: driver_dispatch(). bridge/bus must not depend on bridge/driver. */
         int (*dispatch)(struct client *client, struct message *m, uint64_t caller_cookie);
+        /* client_receive_again(), which is on a floor above those who need it. */
+        int (*receive_again)(struct client *client, struct message *m, uint64_t caller_cookie,
+                             bool is_call);
         struct bus_hooks hooks;
 };
 

@@ -27,6 +27,7 @@ struct account;
 struct backlog;
 struct bus;
 struct client;
+struct docket;
 struct later;
 struct match_rule;
 struct name_ownership;
@@ -73,10 +74,11 @@ struct client_ops {
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
         /*
-         * One reason not to read from the client has ended: its backlog is no longer too long, or
-         * it has no deferred answers (later.h) left. The front end reads again if neither
-         * client->later nor quota_is_congested() forbids it. May be called from within deliver() or
-         * while another client ends. NULL for a front end that never stops reading.
+         * One reason not to read from the client has ended: its backlog is no longer too long, it
+         * has no deferred answers (later.h) left, or nothing in its docket (docket.h). The front
+         * end reads again if none of client->later, client->docket and quota_is_congested() forbids
+         * it. May be called from within deliver() or while another client ends. NULL for a front
+         * end that never stops reading.
          */
         void (*resume)(struct client *client);
         /* Another client needs its place: close its connection, soon. */
@@ -176,6 +178,7 @@ struct client {
         struct client_stats stats;
         uint64_t mark;          /* bus.mark of the last message that its AddMatch rules matched */
         struct waiter *waiters; /* its messages and calls that wait for a service */
+        struct docket *docket;  /* those that wait for a newer policy (docket.h); NULL: none */
 };
 
 /* Raise peak to value if value is greater. */

@@ -13,6 +13,7 @@
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/deaf.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/later.h"
 #include "bridge/bus/permit.h"
 #include "bridge/bus/place.h"
@@ -163,6 +164,7 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
 
         later_forget(client);
         activation_forget(client);
+        docket_forget(client);
         /*
          * The client is a monitor already, so it can see the NoReply errors that its callers get
          * now.
@@ -181,6 +183,7 @@ static void begin_to_leave(struct client *client) {
         match_rules_free(client);
         later_forget(client);
         activation_forget(client);
+        docket_forget(client);
         if (state == CLIENT_MONITOR)
                 DL_DELETE2(client->bus->monitors, client, monitor_prev, monitor_next);
         else if (state == CLIENT_REGISTERED) {

@@ -29,15 +29,15 @@ void client_deinit(struct client *client);
 int client_register(struct client *client);
 /*
  * BecomeMonitor: take all names and match rules from the client, and send it NameLost for each
- * name. Its deferred answers, its pending replies, and its messages that wait for a service end;
- * callers that wait for this client get NoReply. The client takes over rules, which are parsed
- * already; without rules every message matches.
+ * name. Its deferred answers, its pending replies, and its messages that wait for a service or a
+ * newer policy end; callers that wait for this client get NoReply. The client takes over rules,
+ * which are parsed already; without rules every message matches.
  */
 int client_become_monitor(struct client *client, struct match_rule **rules, size_t n_rules);
 /*
  * Leave the bus: names, match rules, deferred answers, pending replies and messages that wait for a
- * service go, and callers that wait for this client get NoReply. Does nothing if it was done
- * already.
+ * service or a newer policy go, and callers that wait for this client get NoReply. Does nothing if
+ * it was done already.
  */
 int client_disconnect(struct client *client);
 /*

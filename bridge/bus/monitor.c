@@ -33,6 +33,9 @@ int monitor_show(struct bus *bus, struct client *sender, struct client *receiver
         struct client *monitor;
         int r;
 
+        if (m->is_shown)
+                return 0;
+        m->is_shown = true;
         DL_FOREACH2(bus->monitors, monitor, monitor_next) {
                 /* Handles go only to their receiver, so a monitor gets a message without them. */
                 if ((m->n_fds > 0 && !monitor->fds_negotiated) || !wants(monitor, m, &context))

@@ -22,7 +22,8 @@ int monitor_show_eavesdroppers(struct bus *bus, struct client *sender, struct cl
 
 /*
  * Show m to all monitors whose rules match and that take its descriptors. sender NULL is the bus.
- * receiver NULL is the bus, the receivers of a broadcast, or a service that does not run. Returns 0
+ * receiver NULL is the bus, the receivers of a broadcast, or a service that does not run. If
+ * monitors have seen m already, because it has waited in a docket since, nothing is done. Returns 0
  * or a negative errno that is fatal.
  */
 static inline int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,

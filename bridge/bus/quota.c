@@ -176,7 +176,7 @@ void quota_set_unfinished(struct client *client, uint64_t n) {
 
 /* Is it not the client's fault that the bus does not read from it? */
 static bool is_kept_waiting(const struct client *client) {
-        return client->later || client->backlog->awaited ||
+        return client->later || client->docket || client->backlog->awaited ||
                (client->is_paused && client->paused_for == ACCOUNT_WAIT_BACKLOG);
 }
 

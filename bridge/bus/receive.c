@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "bridge/bus/activation.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/name.h"
@@ -17,6 +18,9 @@
 #include "bridge/bus/tell.h"
 #include "bridge/bus/unicast.h"
 #include "bridge/bus/verdict.h"
+
+/* For the path of each message. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 int client_violation(struct client *client, const char *rule) {
         complain(&client->bus->complaints, client->credentials.uid,
@@ -37,6 +41,10 @@ static int route_to_nobody(struct client *client, struct message *m, uint64_t co
         r = monitor_observe(client->bus, client, NULL, m);
         if (r < 0)
                 return r;
+        /* The newer configuration may have other directories of service files. */
+        if (may_start && client->bus->activation && m->destination.s[0] != ':' &&
+            docket_hold(client, m, cookie, DOCKET_MESSAGE))
+                return 0;
         if (!may_start)
                 return tell_error(client, m, cookie, DRIVER_ERROR("NameHasNoOwner"),
                                   "Name \"%s\" does not exist", m->destination.s);
@@ -44,7 +52,7 @@ static int route_to_nobody(struct client *client, struct message *m, uint64_t co
                           "The name %s was not provided by any .service files", m->destination.s);
 }
 
-static int route_unicast(struct client *client, struct message *m, uint64_t cookie) {
+static inline int route_unicast(struct client *client, struct message *m, uint64_t cookie) {
         struct client *target;
         int r;
 
@@ -60,7 +68,7 @@ static int route_unicast(struct client *client, struct message *m, uint64_t cook
 }
 
 static int route_to_driver(struct client *client, struct message *m, uint64_t cookie) {
-        const struct verdict_context context = {};
+        static const struct verdict_context context = {.may_wait = true};
         CLEANUP_FREE char *rule = NULL;
         bool allowed;
         int r = 0;
@@ -71,7 +79,7 @@ static int route_to_driver(struct client *client, struct message *m, uint64_t co
                 r = activation_receive_signal(client, m);
         if (r >= 0)
                 r = monitor_observe(client->bus, client, NULL, m);
-        if (r >= 0 && !allowed)
+        if (r >= 0 && !allowed && !docket_waits(client, m, cookie))
                 r = tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
                                  "Sending this message to the bus is not allowed (%s)",
                                  rule ? rule : "");
@@ -110,6 +118,20 @@ static int receive_connected(struct client *client, struct message *m, uint64_t 
         return client_violation(client, "a message before Hello");
 }
 
+/* Route m, which is stamped, by its destination. Returns 0 or a negative errno that is fatal. */
+static ALWAYS_INLINE int route(struct client *client, struct message *m, uint64_t cookie) {
+        if (!m->destination.s) {
+                if (m->type == MESSAGE_TYPE_SIGNAL)
+                        return route_broadcast(client->bus, client, m);
+                if (m->type == MESSAGE_TYPE_METHOD_CALL)
+                        return client->bus->dispatch(client, m, cookie);
+                return 0;
+        }
+        if (is_for_driver(m))
+                return route_to_driver(client, m, cookie);
+        return route_unicast(client, m, cookie);
+}
+
 static int receive_registered(struct client *client, struct message *m, uint64_t cookie) {
         const struct message_stamp stamp = {.sender = client->unique_name};
         int r;
@@ -122,17 +144,12 @@ static int receive_registered(struct client *client, struct message *m, uint64_t
 
         if (m->type < MESSAGE_TYPE_METHOD_CALL || m->type > MESSAGE_TYPE_SIGNAL)
                 return 0; /* D-Bus spec, "Message Format": unknown types are ignored */
-
-        if (!m->destination.s) {
-                if (m->type == MESSAGE_TYPE_SIGNAL)
-                        return route_broadcast(client->bus, client, m);
-                if (m->type == MESSAGE_TYPE_METHOD_CALL)
-                        return client->bus->dispatch(client, m, cookie);
-                return 0;
+        if (__builtin_expect(client->docket != NULL, false)) {
+                r = docket_queue(client, m, cookie);
+                if (r <= 0)
+                        return r;
         }
-        if (is_for_driver(m))
-                return route_to_driver(client, m, cookie);
-        return route_unicast(client, m, cookie);
+        return route(client, m, cookie);
 }
 
 /* Note the size of m for the statistics. The bus routes one message of a client at a time. */
@@ -182,6 +199,22 @@ int client_receive(struct client *client, struct message *m, uint64_t caller_coo
         return r;
 }
 
+int client_receive_again(struct client *client, struct message *m, uint64_t caller_cookie,
+                         bool is_call) {
+        struct schedule_user *before =
+                schedule_switch(&client->bus->schedule, &client->account->schedule);
+        int r = 0;
+
+        if (client_is_registered(client))
+                r = is_call ? client->bus->dispatch(client, m, caller_cookie)
+                            : route(client, m, caller_cookie);
+        else
+                route_end_cookie(client, m->serial, caller_cookie);
+        route_step_end(client->bus);
+        schedule_switch(&client->bus->schedule, before);
+        return r;
+}
+
 int client_receive_reply(struct client *callee, struct reply *reply, struct message *m) {
         const struct message_stamp stamp = {
                 .sender = callee->unique_name,
@@ -204,6 +237,15 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
                 int k = tell_no_reply(reply, "The reply is too large");
 
                 return r < 0 ? r : k;
+        }
+
+        if (__builtin_expect(callee->docket != NULL, false)) {
+                r = docket_queue(callee, m, 0);
+                /* The pending reply may have ended meanwhile. */
+                if (r > 0)
+                        r = client_receive_again(callee, m, 0, false);
+                route_step_end(callee->bus);
+                return r;
         }
 
         r = monitor_observe(callee->bus, callee, reply->caller, m);

@@ -30,9 +30,17 @@ int client_receive(struct client *client, struct message *m, uint64_t caller_coo
  * Route a return or error that came in through the callee_cookie of a pending reply; the cookie is
  * used up. The destination of m becomes the waiting caller. If m has a wrong type or reply serial,
  * the result is CLIENT_E_VIOLATION and the waiting caller gets NoReply. The pending reply is gone
- * afterwards. Other results are as above.
+ * afterwards, unless m waits in the docket of callee. Other results are as above.
  */
 int client_receive_reply(struct client *callee, struct reply *reply, struct message *m);
+
+/*
+ * Route a message once more that was in a docket (docket.h), or, if is_call is set, dispatch it:
+ * the bus has begun to answer it. Ends caller_cookie, or passes it on. Returns 0 or a negative
+ * errno that is fatal.
+ */
+int client_receive_again(struct client *client, struct message *m, uint64_t caller_cookie,
+                         bool is_call);
 
 /* Log that the client broke a rule of the protocol; always returns CLIENT_E_VIOLATION. */
 int client_violation(struct client *client, const char *rule);

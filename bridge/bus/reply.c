@@ -157,3 +157,10 @@ void reply_unlink(struct reply *reply) {
         if (reply->deadline != INT64_MAX)
                 DL_DELETE2(reply->table->deadlines, reply, deadline_prev, deadline_next);
 }
+
+void reply_close_cookie(struct client *caller, uint32_t serial, uint64_t caller_cookie) {
+        struct reply reply = {.caller = caller, .serial = serial, .caller_cookie = caller_cookie};
+
+        if (caller->ops->reply_closed)
+                caller->ops->reply_closed(caller, &reply);
+}

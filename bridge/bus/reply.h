@@ -81,3 +81,9 @@ struct reply *reply_find(struct reply_table *table, struct client *caller, struc
  * it.
  */
 void reply_unlink(struct reply *reply);
+
+/*
+ * Call client_ops.reply_closed() for the cookie of a call that has no pending reply and will have
+ * no answer.
+ */
+void reply_close_cookie(struct client *caller, uint32_t serial, uint64_t caller_cookie);

@@ -14,13 +14,6 @@
 #include "bridge/bus/verdict.h"
 #include "bridge/bus/voice.h"
 
-void route_close_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie) {
-        struct reply reply = {.caller = client, .serial = serial, .caller_cookie = caller_cookie};
-
-        if (client->ops->reply_closed)
-                client->ops->reply_closed(client, &reply);
-}
-
 void route_end_reply(struct reply *reply) {
         struct client *caller = reply->caller, *callee = reply->callee;
 

@@ -60,13 +60,11 @@ int route_in_private(struct client *client, struct message *m, struct reply *rep
  */
 int route_broadcast(struct bus *bus, struct client *sender, struct message *m);
 
-/* Call client_ops.reply_closed() for the cookie of a call that will have no answer. */
-void route_close_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie);
 /* End the cookie of a call that will have no answer. A cookie of 0 is fine. */
 static inline void route_end_cookie(struct client *client, uint32_t serial,
                                     uint64_t caller_cookie) {
         if (caller_cookie)
-                route_close_cookie(client, serial, caller_cookie);
+                reply_close_cookie(client, serial, caller_cookie);
 }
 /* End a pending reply. Calls client_ops.reply_closed() for each cookie that is still set. */
 void route_end_reply(struct reply *reply);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "bridge/bus/docket.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/reply.h"
@@ -40,12 +41,14 @@ static int refuse(struct client *client, struct message *m, uint64_t cookie, str
 /* Route a call, or a signal that has a destination. */
 static int route_to_client(struct client *client, struct message *m, uint64_t cookie,
                            struct client *target) {
-        const struct verdict_context context = {};
+        static const struct verdict_context context = {.may_wait = true};
         struct reply *reply = NULL;
         char *rule = NULL;
         int r;
 
         if (!verdict_check(client->bus, client, target, m, &context, &rule)) {
+                if (docket_waits(client, m, cookie))
+                        return 0;
                 r = tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
                                  "Sending this message to \"%s\" is not allowed (%s)",
                                  m->destination.s, rule ? rule : "");
@@ -95,7 +98,7 @@ static const char *why_undelivered(int e) {
 }
 
 int unicast_reply(struct client *callee, struct message *m, struct reply *reply) {
-        const struct verdict_context context = {.requested_reply = true};
+        static const struct verdict_context context = {.requested_reply = true, .may_wait = true};
         struct client *caller = reply->caller;
         struct bus *bus = callee->bus;
         char *rule = NULL;
@@ -104,6 +107,8 @@ int unicast_reply(struct client *callee, struct message *m, struct reply *reply)
         if (!verdict_check(bus, callee, caller, m, &context, &rule)) {
                 int k;
 
+                if (docket_waits(callee, m, 0))
+                        return 0;
                 r = tell_failure(callee, m, 0, DRIVER_ERROR("AccessDenied"),
                                  "Sending this reply to \"%s\" is not allowed (%s)",
                                  caller->unique_name, rule ? rule : "");
@@ -141,6 +146,12 @@ int unicast_held(struct client *owner, struct client *sender, struct message *m,
         const struct verdict_context context = {};
         int r;
 
+        /* Others that were held before m may wait once more, for a newer policy. */
+        if (sender && sender->docket) {
+                r = docket_queue(sender, m, cookie);
+                if (r <= 0)
+                        return r;
+        }
         if (sender)
                 return unicast_route(sender, m, cookie, owner);
         if (!verdict_check(owner->bus, NULL, owner, m, &context, NULL))

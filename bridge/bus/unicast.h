@@ -10,6 +10,8 @@
  * that wants an answer gets an error. The sender of a signal or answer gets one only if the message
  * is not allowed. If an answer is not delivered, the caller whom it is for gets NoReply.
  *
+ * A message that the policy denies may wait in the docket of its sender (docket.h).
+ *
  * cookie is the caller_cookie of client_receive(); each function ends it or passes it on. All
  * results are 0, or a negative errno that is fatal to the bus.
  */
@@ -18,7 +20,8 @@
 
 /* Route m, which monitors have seen, from client to the owner of its destination. */
 int unicast_route(struct client *client, struct message *m, uint64_t cookie, struct client *target);
-/* Route the answer m to the caller of reply. The reply is gone afterwards. */
+/* Route the answer m to the caller of reply. The reply is gone afterwards, unless m waits in the
+ * docket of callee. */
 int unicast_reply(struct client *callee, struct message *m, struct reply *reply);
 /* Route a message that was held until its destination had an owner. sender NULL: the bus. */
 int unicast_held(struct client *owner, struct client *sender, struct message *m, uint64_t cookie);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/denial.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/permit.h"
@@ -78,7 +79,7 @@ static uint64_t form_of(struct bus *bus, struct client *sender, const struct cli
 }
 
 static bool check_policy(struct bus *bus, struct client *sender, struct client *receiver,
-                         const struct message *m, const struct verdict_context *context,
+                         struct message *m, const struct verdict_context *context,
                          char **ret_rule) {
         bool ask_send = sender && !sender->may_send_all &&
                         !verdict_is_settled(sender->settled_send, receiver, m, context);
@@ -117,15 +118,16 @@ static bool check_policy(struct bus *bus, struct client *sender, struct client *
                         logged = true;
         }
 
-        if (!allowed && ret_rule)
+        if (!allowed && ret_rule &&
+            !(context->may_wait && docket_hold(sender, m, 0, DOCKET_MESSAGE)))
                 deny(bus, sender, receiver, m, context, direction, rule, ret_rule);
         if (allowed && !logged)
                 signal_permit_add(receiver, form);
         return allowed;
 }
 
-bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver,
-                 const struct message *m, const struct verdict_context *context, char **ret_rule) {
+bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver, struct message *m,
+                 const struct verdict_context *context, char **ret_rule) {
         if (!check_policy(bus, sender, receiver, m, context, ret_rule))
                 return false;
         if (!bus->mediators || !sender)
@@ -141,8 +143,8 @@ bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver
                                ret_rule);
 }
 
-bool verdict_check_activation(struct client *sender, const struct message *m,
-                              const char *apparmor_label, char **ret_rule) {
+bool verdict_check_activation(struct client *sender, struct message *m, const char *apparmor_label,
+                              char **ret_rule) {
         const struct verdict_context context = {};
         const struct policy_rule *rule = NULL;
         struct bus *bus = sender->bus;
@@ -151,7 +153,8 @@ bool verdict_check_activation(struct client *sender, const struct message *m,
                 struct policy_message asked = question_about(m, &context, NULL);
 
                 if (!policy_check_send(sender->policy, &asked, &rule)) {
-                        deny(bus, sender, NULL, m, &context, "send", rule, ret_rule);
+                        if (!docket_hold(sender, m, 0, DOCKET_MESSAGE))
+                                deny(bus, sender, NULL, m, &context, "send", rule, ret_rule);
                         return false;
                 }
                 log_allowed(bus, sender, NULL, m, &context, "send", rule);
@@ -167,7 +170,7 @@ bool verdict_check_activation(struct client *sender, const struct message *m,
 }
 
 bool verdict_check_connect(struct bus *bus, const struct client_credentials *credentials,
-                           bool anonymous) {
+                           bool anonymous, struct docket_visit *visit) {
         const struct policy_rule *rule = NULL;
         CLEANUP_FREE char *text = NULL;
 
@@ -175,6 +178,8 @@ bool verdict_check_connect(struct bus *bus, const struct client_credentials *cre
             policy_check_connect(bus->policy, anonymous ? POLICY_UID_ANONYMOUS : credentials->uid,
                                  credentials->gids, credentials->n_gids, bus->uid, &rule))
                 return true;
+        if (docket_visit(bus, visit))
+                return false;
 
         text = policy_rule_describe(rule);
         denial_log_connect(bus, credentials,

@@ -21,6 +21,13 @@ struct verdict_context {
          * form (signal-permit.h) is kept between them, 0 before the first one. Else NULL.
          */
         uint64_t *form;
+        /*
+         * Instead of being denied by a policy that is older than its files, the message, which is
+         * one of a client, may wait in the docket of its sender. Then nothing is logged, and the
+         * calling function, which learns it from docket_waits(), must do nothing more about the
+         * message.
+         */
+        bool may_wait;
 };
 
 /*
@@ -29,23 +36,24 @@ struct verdict_context {
  * memory), and a line is logged. With ret_rule NULL this line is not logged. A message that a rule
  * with log="true" allows is logged in any case.
  */
-bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver,
-                 const struct message *m, const struct verdict_context *context, char **ret_rule);
+bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver, struct message *m,
+                 const struct verdict_context *context, char **ret_rule);
 
 /*
  * May the client send m to a service that does not run yet? apparmor_label is the label that the
- * service will have, NULL if that is not known. ret_rule is as above, but not NULL. When the
- * service runs, verdict_check() is asked before it gets m.
+ * service will have, NULL if that is not known. m may wait, and ret_rule is as above, but not
+ * NULL. When the service runs, verdict_check() is asked before it gets m.
  */
-bool verdict_check_activation(struct client *sender, const struct message *m,
-                              const char *apparmor_label, char **ret_rule);
+bool verdict_check_activation(struct client *sender, struct message *m, const char *apparmor_label,
+                              char **ret_rule);
 
 /*
  * May a program with these credentials connect? anonymous: it has authenticated with ANONYMOUS. A
- * denial is logged.
+ * denial is logged. If the policy is older than its files, visit waits (visit->bus is not NULL
+ * then), and nothing is logged.
  */
 bool verdict_check_connect(struct bus *bus, const struct client_credentials *credentials,
-                           bool anonymous);
+                           bool anonymous, struct docket_visit *visit);
 
 /*
  * Does the policy allow all messages of this type from or to peer (NULL: the bus)? Then the policy
@@ -64,7 +72,7 @@ static inline bool verdict_is_settled(const uint8_t settled[2], const struct cli
  * clients or this message of theirs. On a session bus this is usually so.
  */
 static inline bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
-                                 const struct message *m, const struct verdict_context *context,
+                                 struct message *m, const struct verdict_context *context,
                                  char **ret_rule) {
         if (!bus->mediators) {
                 if ((!sender || sender->may_send_all) && (!receiver || receiver->may_receive_all))

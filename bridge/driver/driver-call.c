@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
@@ -106,6 +107,13 @@ int driver_call_later(struct driver_call *call, struct later **ret_later) {
         if (r == 0)
                 driver_call_leave(call);
         return r;
+}
+
+bool driver_call_wait(struct driver_call *call) {
+        if (!docket_hold(call->client, call->message, call->caller_cookie, DOCKET_CALL))
+                return false;
+        driver_call_leave(call);
+        return true;
 }
 
 /* arguments and results */

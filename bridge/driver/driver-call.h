@@ -105,6 +105,12 @@ int driver_call_fail(struct driver_call *call, const char *name, const char *for
  */
 int driver_call_later(struct driver_call *call, struct later **ret_later);
 /*
+ * The policy or the service files do not let the call succeed. If they are older than what is on
+ * disk, the call waits, and is dispatched again (docket.h): the result is true, and the method
+ * returns 0. Call this before the method has any effect.
+ */
+bool driver_call_wait(struct driver_call *call);
+/*
  * Take the answer over from the driver. The code that calls this answers the message with functions
  * of tell.h, and may keep a reference to the message until then. Returns the caller_cookie for the
  * answer. The method returns 0 afterwards, or a negative errno that is fatal.

@@ -102,6 +102,15 @@ static bool may_own(struct driver_call *call, const char *name) {
         return false;
 }
 
+bool driver_own_waits(struct driver_call *call, const char *name, size_t n) {
+        const struct policy_rule *rule;
+
+        /* An invalid name is an error that does not depend on the policy. */
+        return call->client->policy && name_is_valid_bus(name, n) && name[0] != ':' &&
+               strcmp(name, BUS_DRIVER_NAME) != 0 &&
+               !policy_check_own(call->client->policy, name, &rule) && driver_call_wait(call);
+}
+
 static int check_name_limits(struct driver_call *call) {
         int64_t max = call->bus->limits.max_names_per_connection;
         struct client *client = call->client;
@@ -144,6 +153,8 @@ int driver_request_name_method(struct driver_call *call) {
         uint32_t result;
         int r;
 
+        if (driver_own_waits(call, name.s, name.n))
+                return 0;
         r = driver_request_name(call, name.s, name.n, flags, &result);
         if (r == 0)
                 writer_u32(&call->writer, result);
@@ -266,10 +277,13 @@ int driver_start_service_by_name(struct driver_call *call) {
          * Like the reference: without a service file a name (except systemd's) is unknown, even if
          * it has an owner.
          */
-        if (!activation || is_driver_name(name) || !activation_knows(activation, name.s))
+        if (!activation || is_driver_name(name) || !activation_knows(activation, name.s)) {
+                if (activation && !is_driver_name(name) && driver_call_wait(call))
+                        return 0;
                 return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
                                         "The name %s was not provided by any .service files",
                                         name.s);
+        }
         name_settle(call->bus, name.s, name.n);
         if (name_find(&call->bus->names, name.s, name.n)) {
                 writer_u32(&call->writer, LAUNCH_RUNS_ALREADY);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bridge/bus/mediate.h"
+#include "bridge/bus/receive.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
@@ -217,5 +218,6 @@ int driver_add_interfaces(struct bus *bus) {
                         return r;
         }
         bus->dispatch = driver_dispatch;
+        bus->receive_again = client_receive_again;
         return 0;
 }

@@ -54,6 +54,12 @@ int driver_get_all_match_rules(struct driver_call *call);
  */
 int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
                         uint32_t *ret_result);
+/*
+ * If the policy denies call->client this name, but is older than its files, the call waits: the
+ * result is true, and the method returns 0. Ask before driver_request_name(), which does not wait,
+ * and before any effect of the method.
+ */
+bool driver_own_waits(struct driver_call *call, const char *name, size_t n);
 /* AddMatch for call->client, with the given cookie. ret_rule may be NULL. Results are as above. */
 int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
                      struct match_rule **ret_rule);

@@ -73,6 +73,8 @@ static int run_publish(struct driver_call *call) {
         uint32_t flags = reader_u32(&call->reader), result;
         int r;
 
+        if (driver_own_waits(call, name.s, name.n))
+                return 0;
         /* publish before the name has its owner, so that even the first call goes to the node */
         r = publish(call, false, name.s);
         if (r != 0)
@@ -134,11 +136,8 @@ static int run_subscribe(struct driver_call *call) {
 /* look-ups */
 
 static bool may_start(const struct driver_call *call, struct wire_string name) {
-        struct activation *activation = call->bus->activation;
-
-        return activation && name.s[0] != ':' &&
-               !(call->message->flags & MESSAGE_FLAG_NO_AUTO_START) &&
-               activation_knows(activation, name.s);
+        return call->bus->activation && name.s[0] != ':' &&
+               !(call->message->flags & MESSAGE_FLAG_NO_AUTO_START);
 }
 
 static int look_up(struct driver_call *call, struct wire_string name, const char *path) {
@@ -155,9 +154,13 @@ static int look_up(struct driver_call *call, struct wire_string name, const char
                                         "\"%s\" is no name that can be looked up", name.s);
         name_settle(call->bus, name.s, name.n);
         owner = name_resolve(&call->bus->names, name.s, name.n);
-        if (!owner && may_start(call, name))
-                return activation_call_later(call->client, call->message, driver_call_leave(call),
-                                             name.s);
+        if (!owner && may_start(call, name)) {
+                if (activation_knows(call->bus->activation, name.s))
+                        return activation_call_later(call->client, call->message,
+                                                     driver_call_leave(call), name.s);
+                if (driver_call_wait(call))
+                        return 0;
+        }
         if (!owner)
                 return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
                                         "Name \"%s\" does not exist", name.s);

@@ -30,6 +30,7 @@
 
 #include "base/cleanup.h"
 #include "base/fds.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/receive.h"
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
@@ -446,6 +447,7 @@ int native_receive(struct native *native) {
         struct input in = {};
         int r;
 
+        docket_note_input(native->bus);
         r = input_receive(native, &in);
         if (r > 0 && in.type == BUS1_MESSAGE_TYPE_NODE_RELEASE) {
                 struct native_handle *handle = native_handle_find(native, in.metadata.metadata.id);

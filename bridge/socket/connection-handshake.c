@@ -13,7 +13,10 @@
 #include "bridge/bus/verdict.h"
 #include "bridge/socket/connection-messages.h"
 
-/* Answer NEGOTIATE_BUS1. The caller sends *ret_fd (-1: none) with the answer. */
+/*
+ * Answer NEGOTIATE_BUS1. The caller sends *ret_fd (-1: none) with the answer. There is no answer
+ * yet if the connection waits for a newer policy.
+ */
 static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
         struct bus *bus = connection->server->bus;
         const char *why = "the policy of this bus does not let you connect";
@@ -31,8 +34,11 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
                 sasl_server_refuse_bus1(&connection->sasl, "bus1 is agreed already", answer);
                 return;
         }
+        connection->visit_is_bus1 = true;
         if (!bus->hooks.session_begin ||
-            !verdict_check_connect(bus, &connection->credentials, false)) {
+            !verdict_check_connect(bus, &connection->credentials, false, &connection->visit)) {
+                if (connection->visit.bus)
+                        return;
                 sasl_server_refuse_bus1(&connection->sasl, why, answer);
                 return;
         }
@@ -90,22 +96,20 @@ static int take_anchor(struct connection *connection, const uint8_t **bytes, siz
         return 0;
 }
 
-/* BEGIN: the connection becomes a client or the anchor of a native session, or is closed. */
-static int begin(struct connection *connection) {
+/*
+ * The connection, whose identity is known, becomes a client, is closed, or waits for a newer
+ * policy.
+ */
+static int join(struct connection *connection) {
         struct bus *bus = connection->server->bus;
         int r;
 
-        if (connection->sasl.negotiated_bus1 && connection->session) {
-                connection->state = CONNECTION_ANCHOR;
-                connection->take = take_anchor;
-                return 0;
-        }
-        connection_end_session(connection);
-
-        if (!take_identity(connection) ||
-            !verdict_check_connect(bus, &connection->credentials,
-                                   connection->sasl.mechanism == SASL_MECHANISM_ANONYMOUS)) {
-                connection_close(connection, "not allowed to connect");
+        connection->visit_is_bus1 = false;
+        if (!verdict_check_connect(bus, &connection->credentials,
+                                   connection->sasl.mechanism == SASL_MECHANISM_ANONYMOUS,
+                                   &connection->visit)) {
+                if (!connection->visit.bus)
+                        connection_close(connection, "not allowed to connect");
                 return 0;
         }
         r = client_init(&connection->client, bus, &connection_client_ops, &connection->credentials);
@@ -117,6 +121,22 @@ static int begin(struct connection *connection) {
         connection->state = CONNECTION_MESSAGES;
         connection->take = connection_take_messages;
         sasl_server_deinit(&connection->sasl);
+        if (connection->input.n_fds > 0 && !connection->client.fds_negotiated)
+                connection_violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
+        return 0;
+}
+
+/* BEGIN: the connection becomes a client or the anchor of a native session, or is closed. */
+static int begin(struct connection *connection) {
+        if (connection->sasl.negotiated_bus1 && connection->session) {
+                connection->state = CONNECTION_ANCHOR;
+                connection->take = take_anchor;
+                return 0;
+        }
+        connection_end_session(connection);
+        if (take_identity(connection))
+                return join(connection);
+        connection_close(connection, "not allowed to connect");
         return 0;
 }
 
@@ -188,6 +208,26 @@ static int have_cookie(struct cookie_request *request, const struct keyring_cook
         return r;
 }
 
+/* docket_visit.wake: go on with the handshake, if the policy allows it now. */
+static int ask_again(struct docket_visit *visit) {
+        struct connection *connection = container_of(visit, struct connection, visit);
+        struct sasl_answer answer; /* 4 KiB: not worth clearing */
+        int r = 0, fd = -1;
+
+        answer.n = 0;
+        if (connection->close_reason)
+                return 0;
+        if (connection->visit_is_bus1)
+                negotiate(connection, &answer, &fd);
+        else
+                r = join(connection);
+        if (r >= 0 && answer.n > 0)
+                r = connection_send_bytes(connection, answer.text, answer.n, fd);
+        if (r >= 0 && !connection->visit.bus)
+                connection_wake(connection);
+        return connection_survive(connection, r);
+}
+
 /* nonce-tcp: a client that sends the nonce first has proved that it can read the nonce file. */
 static size_t take_nonce(struct connection *connection, const uint8_t *bytes, size_t n) {
         const struct listener *listener = connection->listener;
@@ -220,7 +260,7 @@ static int take_handshake(struct connection *connection, const uint8_t **bytes, 
                 consume(bytes, n, n_consumed);
         }
         while (*n > 0 && connection->state == CONNECTION_HANDSHAKE && !connection->close_reason) {
-                if (connection->cookie.queued)
+                if (connection->cookie.queued || connection->visit.bus)
                         return 0;
                 r = feed(connection, (const char *)*bytes, *n, &n_consumed);
                 if (r < 0)
@@ -228,15 +268,9 @@ static int take_handshake(struct connection *connection, const uint8_t **bytes, 
                 consume(bytes, n, n_consumed);
         }
 
-        if (connection->state == CONNECTION_MESSAGES) {
-                if (connection->input.n_fds > 0 && !connection->client.fds_negotiated) {
-                        connection_violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
-                        return 0;
-                }
+        if (connection->state == CONNECTION_MESSAGES)
                 return connection_take_messages(connection, bytes, n);
-        }
-
-        if (connection->close_reason)
+        if (connection->close_reason || connection->visit.bus)
                 return 0;
         if (connection->input.n_fds > 0)
                 connection_violate(connection, "descriptors before the end of the handshake");
@@ -261,9 +295,11 @@ void connection_handshake_init(struct connection *connection) {
         connection->sasl.cookie_uid = server->cookies.uid;
         connection->sasl.cookie_user = server->cookies.user;
         connection->cookie.done = have_cookie;
+        connection->visit.wake = ask_again;
 }
 
 void connection_handshake_deinit(struct connection *connection) {
         cookies_cancel(&connection->server->cookies, &connection->cookie);
+        docket_visit_end(&connection->visit);
         sasl_server_deinit(&connection->sasl);
 }

@@ -7,6 +7,7 @@
 #include "base/container-of.h"
 #include "base/scm.h"
 #include "bridge/bus/descriptors.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/receive.h"
 
 /* Copying and checking this many bytes counts as one step of the schedule. */
@@ -107,6 +108,12 @@ int connection_take_messages(struct connection *connection, const uint8_t **byte
 /* events */
 
 static int end_of_input(struct connection *connection) {
+        int r;
+
+        /* A client that has gone waits for no newer policy, but others wait for what it sent. */
+        r = connection->has_client ? docket_flush(&connection->client) : 0;
+        if (r < 0)
+                return r;
         /* All messages of the client have been routed, but it may still read the answers. */
         if (connection->output.is_broken || connection->output.n_queued == 0 ||
             connection->state != CONNECTION_MESSAGES)
@@ -141,6 +148,7 @@ static int read_once(struct connection *connection) {
         size_t n_buffer = SERVER_BUFFER_SIZE, n;
         int r;
 
+        docket_note_input(connection->server->bus);
         connection->input.n_first = FIRST_SIZE;
         if (!connection->has_client || quota_is_scarce(&connection->client) ||
             schedule_is_shared(&connection->server->bus->schedule))
@@ -230,8 +238,9 @@ int connection_read(struct schedule_job *job) {
          * keep its names. It leaves once the bus has read everything that it sent before.
          */
         if (connection->output.is_broken && !connection->is_readable && !connection->input.rest) {
+                r = connection->has_client ? docket_flush(&connection->client) : 0;
                 connection_close(connection, NULL);
-                return 0;
+                return connection_survive(connection, r);
         }
         /*
          * What is left of a read comes first: so at most one connection of a user has it. But the

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 
+#include "bridge/bus/docket.h"
 #include "bridge/bus/newcomer.h"
 #include "bridge/bus/quota.h"
 #include "bridge/socket/input.h"
@@ -56,6 +57,8 @@ struct connection {
         const struct listener *listener;       /* the listener that accepted it */
         struct sasl_server sasl;
         struct cookie_request cookie;
+        struct docket_visit visit; /* the policy denies the next step, but a newer one may not */
+        bool visit_is_bus1;        /* this step is NEGOTIATE_BUS1, not BEGIN */
         uint8_t nonce[LISTENER_NONCE_SIZE]; /* the first n_nonce bytes have been received */
         size_t n_nonce;
         struct loop_timer auth_timer;
@@ -89,21 +92,25 @@ void connection_set_complete(struct connection *connection);
 /* End the native session, if any: BEGIN makes a legacy client instead, or the socket has gone. */
 void connection_end_session(struct connection *connection);
 
-/* Must input wait? It waits for a place (newcomer.h), for a cookie, or until the client reads the
- * handshake's answers. */
+/*
+ * Must input wait? It waits for a place (newcomer.h), for a cookie, for a newer policy (docket.h),
+ * or until the client reads the handshake's answers.
+ */
 static inline bool connection_handshake_waits(const struct connection *connection) {
         return connection->state == CONNECTION_HANDSHAKE &&
                (connection->newcomer.is_parked || connection->cookie.queued ||
+                connection->visit.bus ||
                 (connection->output.n_queued > 0 && !connection->flush.user));
 }
 /*
  * Must messages wait? They wait while too many answers of the bus wait for this client, while its
- * backlog is too long, and for a deferred answer. When the output is broken, nothing waits: the bus
- * reads what the client has sent, and then closes the connection.
+ * backlog is too long, for a deferred answer, and while its docket is not empty. When the output is
+ * broken, nothing waits: the bus reads what the client has sent, and then closes the connection.
  */
 static inline bool connection_input_waits(struct connection *connection) {
         return connection->has_client && !connection->output.is_broken &&
-               (connection->client.later || quota_is_congested(&connection->client));
+               (connection->client.later || connection->client.docket ||
+                quota_is_congested(&connection->client));
 }
 /* Schedule a read. It finds out itself whether input still has to wait. */
 void connection_schedule_read(struct connection *connection);

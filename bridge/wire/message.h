@@ -86,6 +86,7 @@ struct message {
         bool big_endian;
         uint8_t type;
         uint8_t flags;
+        bool is_shown; /* for bridge/bus/monitor.c, not used here: monitors have got it */
         uint32_t serial;
         uint32_t reply_serial; /* 0 when absent */
         uint32_t n_fds_declared;

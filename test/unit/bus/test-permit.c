@@ -375,7 +375,7 @@ static void configure_by_chance(void) {
 }
 
 /* *ret_logs: a rule that allows the message has log="true". */
-static bool check_plainly(struct client *sender, struct client *receiver, const struct message *m,
+static bool check_plainly(struct client *sender, struct client *receiver, struct message *m,
                           const struct verdict_context *context, bool *ret_logs) {
         const struct policy_rule *rule = NULL;
         struct policy_peer peer = {.owns = name_client_owns};
@@ -414,7 +414,7 @@ static struct wire_string string_of(const char *s) {
 
 static size_t n_found; /* permits for signals that the test found */
 
-static void compare(struct client *sender, struct client *receiver, const struct message *m,
+static void compare(struct client *sender, struct client *receiver, struct message *m,
                     const struct verdict_context *context) {
         bool logs, allowed = check_plainly(sender, receiver, m, context, &logs);
 

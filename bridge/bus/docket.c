@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Dockets: what waits, what it is charged with, and when it is judged. */
+
+#include "bridge/bus/docket.h"
+
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/container-of.h"
+#include "base/error.h"
+#include "bridge/bus/bus.h"
+#include "bridge/bus/descriptors.h"
+#include "bridge/bus/quota.h"
+
+struct item {
+        struct item *prev, *next;
+        struct message *m;
+        uint64_t caller_cookie;
+        enum docket_kind kind;
+        size_t n_fds; /* charged to the client's user */
+        int64_t deadline;
+};
+
+struct docket {
+        struct client *client;
+        struct docket *prev, *next; /* all of the bus */
+        struct item *items;         /* in the order of the client's messages */
+        struct item *judged;        /* is being judged, and in no list; NULL: none */
+        bool waits_again; /* the policy has denied it, and is older than its files still */
+        bool is_flushed;  /* nothing may wait any more */
+        struct schedule_job judge;
+        struct loop_timer timer; /* the time of the first item is over */
+};
+
+/* charges */
+
+static bool charge(struct client *client, const struct message *m) {
+        struct bus *bus = client->bus;
+
+        if ((int64_t)client->account->n_waiting >= bus->limits.max_pending_service_starts ||
+            (m->n_fds > 0 && !fds_may_take(bus, client->account, FDS_HELD, m->n_fds)) ||
+            quota_hold(client, m) != 0)
+                return false;
+        client->account->n_waiting++;
+        fds_take(bus, client->account, FDS_HELD, m->n_fds);
+        return true;
+}
+
+static void discharge(struct client *client, struct item *item) {
+        client->account->n_waiting--;
+        fds_drop(client->bus, client->account, FDS_HELD, item->n_fds);
+        quota_release(client, item->m);
+}
+
+/* items */
+
+/* Make an item that is charged. NULL if there is no room or no memory. */
+static struct item *item_new(struct client *client, struct message *m, uint64_t caller_cookie,
+                             enum docket_kind kind) {
+        struct item *item = calloc(1, sizeof(*item));
+
+        if (!item || !charge(client, m)) {
+                free(item);
+                return NULL;
+        }
+        item->m = message_ref(m);
+        item->caller_cookie = caller_cookie;
+        item->kind = kind;
+        item->n_fds = m->n_fds;
+        item->deadline = loop_now() + DOCKET_TIME;
+        return item;
+}
+
+static void item_free(struct item *item) {
+        message_unref(item->m);
+        free(item);
+}
+
+static void item_drop(struct docket *docket, struct item *item) {
+        struct client *client = docket->client;
+
+        DL_DELETE(docket->items, item);
+        discharge(client, item);
+        if (item->caller_cookie)
+                reply_close_cookie(client, item->m->serial, item->caller_cookie);
+        item_free(item);
+}
+
+/* dockets */
+
+static void wake(struct docket *docket) {
+        schedule_add(&docket->client->bus->schedule, &docket->client->account->schedule,
+                     &docket->judge);
+}
+
+static int expired(struct loop_timer *timer) {
+        wake(container_of(timer, struct docket, timer));
+        return 0;
+}
+
+/* Free a docket in which nothing waits. The client is read from again. */
+static void docket_end(struct docket *docket) {
+        struct client *client = docket->client;
+        struct bus *bus = client->bus;
+
+        DL_DELETE(bus->dockets, docket);
+        schedule_cancel(&bus->schedule, &docket->judge);
+        loop_timer_cancel(bus->schedule.loop, &docket->timer);
+        client->docket = NULL;
+        free(docket);
+        if (client->state != CLIENT_GONE && client->ops->resume)
+                client->ops->resume(client);
+}
+
+/* Judge the first item. Returns 0 or a negative errno. */
+static int judge_first(struct docket *docket) {
+        struct client *client = docket->client;
+        struct item *item = docket->items, *outer = docket->judged;
+        int r;
+
+        DL_DELETE(docket->items, item);
+        discharge(client, item);
+        docket->judged = item;
+        docket->waits_again = false;
+        r = client->bus->receive_again(client, item->m, item->caller_cookie,
+                                       item->kind == DOCKET_CALL);
+        docket->judged = outer;
+        if (docket->waits_again)
+                DL_PREPEND(docket->items, item);
+        else
+                item_free(item);
+        return r;
+}
+
+/*
+ * Judge one item after the other, until one waits again, or until the turn is over. The docket is
+ * gone afterwards if nothing waits.
+ */
+static int judge_run(struct schedule_job *job) {
+        struct docket *docket = container_of(job, struct docket, judge);
+        struct schedule *schedule = &docket->client->bus->schedule;
+        int result = 0;
+
+        docket->waits_again = false;
+        while (docket->items && !docket->waits_again) {
+                keep_error(&result, judge_first(docket));
+                if (docket->items && !docket->waits_again && schedule_is_over(schedule)) {
+                        wake(docket);
+                        return result;
+                }
+        }
+        if (!docket->items)
+                docket_end(docket);
+        else
+                keep_error(&result,
+                           loop_timer_set(schedule->loop, &docket->timer, docket->items->deadline));
+        return result;
+}
+
+int docket_flush(struct client *client) {
+        struct docket *docket = client->docket;
+        int result = 0;
+
+        if (!docket)
+                return 0;
+        docket->is_flushed = true;
+        while (docket->items)
+                keep_error(&result, judge_first(docket));
+        if (!docket->judged)
+                docket_end(docket);
+        return result;
+}
+
+void docket_forget(struct client *client) {
+        struct docket *docket = client->docket;
+
+        if (!docket)
+                return;
+        while (docket->items)
+                item_drop(docket, docket->items);
+        /* The message that is being judged may be the reason. judge_run() then ends the docket. */
+        if (!docket->judged)
+                docket_end(docket);
+}
+
+/* Find the docket of the client, or make it. NULL without memory, or without a loop. */
+static struct docket *docket_get(struct client *client, int64_t deadline) {
+        CLEANUP_FREE struct docket *docket = NULL;
+        struct bus *bus = client->bus;
+
+        if (client->docket || !bus->schedule.loop)
+                return client->docket;
+        docket = calloc(1, sizeof(*docket));
+        if (!docket)
+                return NULL;
+        docket->client = client;
+        docket->judge.run = judge_run;
+        docket->timer.expired = expired;
+        if (loop_timer_set(bus->schedule.loop, &docket->timer, deadline) < 0)
+                return NULL;
+        DL_APPEND(bus->dockets, docket);
+        client->docket = docket;
+        return steal_ptr(&docket);
+}
+
+static bool policy_is_old(struct bus *bus) {
+        if (bus->policy_is_checked || !bus->hooks.policy_is_old)
+                return false;
+        bus->policy_is_checked = !bus->hooks.policy_is_old(bus->hooks.process);
+        return !bus->policy_is_checked;
+}
+
+/* The message that is being judged is denied once more: may it wait again? */
+static bool hold_again(struct docket *docket, uint64_t caller_cookie, enum docket_kind kind) {
+        struct item *item = docket->judged;
+
+        if (loop_now() >= item->deadline || !policy_is_old(docket->client->bus) ||
+            !charge(docket->client, item->m))
+                return false;
+        item->caller_cookie = caller_cookie;
+        item->kind = kind;
+        docket->waits_again = true;
+        return true;
+}
+
+bool docket_hold(struct client *client, struct message *m, uint64_t caller_cookie,
+                 enum docket_kind kind) {
+        struct docket *docket = client->docket;
+        struct item *item;
+
+        if (!client_is_registered(client) || (docket && docket->is_flushed))
+                return false;
+        if (docket && docket->judged && docket->judged->m == m)
+                return hold_again(docket, caller_cookie, kind);
+        if (!policy_is_old(client->bus))
+                return false;
+        item = item_new(client, m, caller_cookie, kind);
+        if (!item)
+                return false;
+        docket = docket_get(client, item->deadline);
+        if (!docket) {
+                discharge(client, item);
+                item_free(item);
+                return false;
+        }
+        DL_APPEND(docket->items, item);
+        return true;
+}
+
+bool docket_waits(struct client *client, const struct message *m, uint64_t caller_cookie) {
+        struct docket *docket = client->docket;
+        struct item *item;
+
+        if (!docket)
+                return false;
+        item = docket->judged;
+        if (!item || item->m != m)
+                item = docket->items ? docket->items->prev : NULL; /* the last one */
+        else if (!docket->waits_again)
+                return false;
+        if (!item || item->m != m)
+                return false;
+        item->caller_cookie = caller_cookie;
+        return true;
+}
+
+int docket_queue(struct client *client, struct message *m, uint64_t caller_cookie) {
+        struct item *item = item_new(client, m, caller_cookie, DOCKET_MESSAGE);
+        int r;
+
+        if (!item) {
+                r = docket_flush(client);
+                return r < 0 ? r : 1;
+        }
+        DL_APPEND(client->docket->items, item);
+        return 0;
+}
+
+/* visits */
+
+static int visit_expired(struct loop_timer *timer) {
+        struct docket_visit *visit = container_of(timer, struct docket_visit, timer);
+
+        visit->is_over = true;
+        docket_visit_end(visit);
+        return visit->wake(visit);
+}
+
+bool docket_visit(struct bus *bus, struct docket_visit *visit) {
+        struct loop *loop = bus->schedule.loop;
+
+        if (visit->is_over || !loop || !policy_is_old(bus))
+                return false;
+        if (visit->deadline == 0)
+                visit->deadline = loop_now() + DOCKET_TIME;
+        visit->timer.expired = visit_expired;
+        if (loop_timer_set(loop, &visit->timer, visit->deadline) < 0)
+                return false;
+        visit->bus = bus;
+        DL_APPEND(bus->visits, visit);
+        return true;
+}
+
+void docket_visit_end(struct docket_visit *visit) {
+        if (!visit->bus)
+                return;
+        DL_DELETE(visit->bus->visits, visit);
+        loop_timer_cancel(visit->bus->schedule.loop, &visit->timer);
+        visit->bus = NULL;
+}
+
+int docket_judge_all(struct bus *bus) {
+        struct docket_visit *visit;
+        struct docket *docket;
+        int result = 0, n;
+
+        DL_FOREACH(bus->dockets, docket) {
+                wake(docket);
+        }
+        /* Those that wait again come to the end of the list. */
+        DL_COUNT(bus->visits, visit, n);
+        while (n-- > 0 && bus->visits) {
+                visit = bus->visits;
+                docket_visit_end(visit);
+                keep_error(&result, visit->wake(visit));
+        }
+        return result;
+}

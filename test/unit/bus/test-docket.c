@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Messages that wait for a newer policy. Like those of native clients, the messages of the peers
+ * here are always taken, also while others wait.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bridge/bus/account.h"
+#include "bridge/bus/docket.h"
+#include "bridge/bus/quota.h"
+#include "fixture.h"
+
+#define COOKIE 77
+
+static struct loop loop;
+static struct bus_config *config;
+static bool is_old;      /* the answer of policy_is_old() */
+static unsigned n_asked; /* how often policy_is_old() was called */
+static struct peer *a, *owner;
+
+static bool policy_is_old(void *process) {
+        (void)process;
+        n_asked++;
+        return is_old;
+}
+
+static struct bus_config *make_config(const char *rules) {
+        char path[] = "/tmp/docket-XXXXXX", *error = NULL;
+        struct bus_config *made;
+        int fd = mkstemp(path);
+
+        ck_assert_int_ge(fd, 0);
+        dprintf(fd,
+                "<busconfig><listen>unix:path=/nonexistent</listen><policy context=\"default\">"
+                "<allow user=\"*\"/><allow own=\"open.name\"/>"
+                "<allow send_destination=\"org.freedesktop.DBus\"/>"
+                "<allow send_destination=\"open.name\" send_interface=\"i.open\"/>"
+                "<allow send_destination=\"open.name\" send_type=\"signal\"/>"
+                "<allow receive_sender=\"*\"/>%s</policy></busconfig>",
+                rules);
+        ck_assert_msg(bus_config_load(path, NULL, &made, &error) == 0, "%s", error);
+        close(fd);
+        unlink(path);
+        return made;
+}
+
+/* The newer policy has these rules, too. */
+static void put_in_force(const char *rules) {
+        struct bus_config *old = config;
+
+        config = make_config(rules);
+        ck_assert_int_eq(bus_configure(&bus, config), 0);
+        bus_config_free(old);
+}
+
+/* Call this in each test: the fixture makes the bus after the functions of this file have run. */
+static void setup(void) {
+        ck_assert_int_eq(loop_init(&loop), 0);
+        schedule_init(&bus.schedule, &loop);
+        put_in_force("");
+        bus.hooks.policy_is_old = policy_is_old;
+        is_old = true;
+        a = peer_hello();
+        owner = peer_hello();
+        ck_assert_uint_eq(peer_request_name(owner, "open.name", 0), NAME_PRIMARY_OWNER);
+        peer_flush(owner);
+        n_asked = 0;
+}
+
+static void run_jobs(void) {
+        while (bus.schedule.work.is_wanted)
+                ck_assert_int_eq(bus.schedule.work.run(&bus.schedule.work), 0);
+}
+
+/* A reading of the files has ended. */
+static void judge(void) {
+        ck_assert_int_eq(docket_judge_all(&bus), 0);
+        run_jobs();
+}
+
+/* Nothing is charged any more, and no docket is left. */
+static void teardown(void) {
+        ck_assert_ptr_null(bus.dockets);
+        ck_assert_uint_eq(a->client.account->n_waiting, 0);
+        ck_assert_uint_eq(a->client.account->backlog, 0);
+        ck_assert_uint_eq(a->client.account->fds[FDS_HELD], 0);
+        ck_assert_uint_eq(a->client.backlog->n_messages, 0);
+        peer_free(a);
+        peer_free(owner);
+        run_jobs();
+        schedule_deinit(&bus.schedule);
+        ck_assert_uint_eq(loop.n_timers, 0);
+        loop_deinit(&loop);
+        bus.config = NULL;
+        config = bus_config_free(config);
+}
+
+static void call(struct peer *peer, const char *destination, const char *interface,
+                 const char *member, uint64_t cookie) {
+        struct writer w;
+
+        peer_call_init(peer, &w, destination, "/", interface, member, "");
+        ck_assert_int_eq(peer_send(peer, &w, cookie), 0);
+}
+
+static void request(struct peer *peer, const char *name, uint64_t cookie) {
+        struct writer w;
+
+        peer_call_init(peer, &w, BUS_DRIVER_NAME, "/", BUS_DRIVER_INTERFACE, "RequestName", "su");
+        writer_string(&w, name);
+        writer_u32(&w, 0);
+        ck_assert_int_eq(peer_send(peer, &w, cookie), 0);
+}
+
+/* The next message to the peer is a call or signal with this member. */
+static void expect_member(struct peer *peer, const char *member) {
+        struct message *m = peer_next(peer);
+
+        ck_assert_ptr_nonnull(m);
+        ck_assert_ptr_nonnull(m->member.s);
+        ck_assert_str_eq(m->member.s, member);
+}
+
+START_TEST(denial_waits_for_the_newer_policy) {
+        setup();
+        call(a, "open.name", "i.closed", "Denied", COOKIE);
+        peer_expect_nothing(a);
+        ck_assert_uint_eq(a->client.account->n_waiting, 1);
+        ck_assert_uint_gt(a->client.account->backlog, 0);
+
+        put_in_force("<allow send_destination=\"open.name\"/>");
+        is_old = false;
+        judge();
+        expect_member(owner, "Denied");
+        peer_expect_nothing(a);
+        ck_assert_uint_eq(a->n_closed, 0);
+        ck_assert_uint_eq(owner->opened->caller_cookie, COOKIE);
+        teardown();
+}
+END_TEST
+
+START_TEST(denial_by_the_newer_policy_is_an_error) {
+        struct capture capture;
+        char text[4096];
+
+        setup();
+        capture_begin(&capture);
+        call(a, "open.name", "i.closed", "Denied", COOKIE);
+        request(owner, "closed.name", 0);
+        ck_assert_uint_eq(capture_end(&capture, text, sizeof(text)), 0);
+        capture_begin(&capture);
+        is_old = false;
+        judge();
+        ck_assert_uint_gt(capture_end(&capture, text, sizeof(text)), 0);
+        ck_assert_ptr_nonnull(strstr(text, "Rejected send message"));
+        ck_assert_ptr_nonnull(strstr(text, "may not own \"closed.name\""));
+        peer_expect_error(a, DRIVER_ERROR("AccessDenied"));
+        ck_assert_uint_eq(a->inbox[a->n - 1].caller_cookie, COOKIE);
+        ck_assert_uint_eq(a->n_closed, 0);
+        peer_expect_error(owner, DRIVER_ERROR("AccessDenied"));
+        teardown();
+}
+END_TEST
+
+START_TEST(denial_by_a_current_policy_does_not_wait) {
+        setup();
+        is_old = false;
+        call(a, "open.name", "i.closed", "Denied", 0);
+        peer_expect_error(a, DRIVER_ERROR("AccessDenied"));
+        request(a, "closed.name", 0);
+        peer_expect_error(a, DRIVER_ERROR("AccessDenied"));
+        /* denials ask once until there is new input, and what is allowed does not ask */
+        ck_assert_uint_eq(n_asked, 1);
+        docket_note_input(&bus);
+        call(a, "open.name", "i.open", "Allowed", 0);
+        ck_assert_uint_eq(n_asked, 1);
+        expect_member(owner, "Allowed");
+        is_old = true;
+        request(owner, "closed.name", 0);
+        peer_expect_nothing(owner);
+        ck_assert_uint_eq(n_asked, 2);
+        is_old = false;
+        judge();
+        peer_expect_error(owner, DRIVER_ERROR("AccessDenied"));
+        teardown();
+}
+END_TEST
+
+START_TEST(denial_waits_again_if_files_have_changed_meanwhile) {
+        setup();
+        call(a, "open.name", "i.closed", "Denied", COOKIE);
+        for (unsigned i = 0; i < 3; i++) {
+                judge();
+                peer_expect_nothing(a);
+                ck_assert_uint_eq(a->client.account->n_waiting, 1);
+        }
+        put_in_force("<allow send_destination=\"open.name\"/>");
+        judge(); /* the policy is old still, but allows the call */
+        expect_member(owner, "Denied");
+        teardown();
+}
+END_TEST
+
+START_TEST(sender_keeps_the_order_of_its_messages) {
+        setup();
+        call(a, "open.name", "i.open", "First", 0);
+        call(a, "open.name", "i.closed", "Second", 0);
+        call(a, "open.name", "i.open", "Third", 0);
+        peer_signal(a, "open.name", "/", "i.j", "Fourth", NULL);
+        call(a, "open.name", "i.closed", "Fifth", 0);
+        peer_signal(a, NULL, "/", "i.j", "Broadcast", NULL);
+        /* others do not wait */
+        peer_signal(owner, "open.name", "/", "i.j", "Own", NULL);
+        expect_member(owner, "First");
+        expect_member(owner, "Own");
+        peer_expect_nothing(owner);
+
+        put_in_force("<allow send_destination=\"open.name\"/>");
+        is_old = false;
+        judge();
+        expect_member(owner, "Second");
+        expect_member(owner, "Third");
+        expect_member(owner, "Fourth");
+        expect_member(owner, "Fifth");
+        peer_expect_nothing(owner);
+        teardown();
+}
+END_TEST
+
+START_TEST(answers_keep_the_order_too) {
+        struct message *m;
+        struct reply *reply;
+        struct writer w;
+
+        setup();
+        a->callee_cookie = COOKIE;
+        put_in_force("<allow send_destination=\"a.b\"/><allow own=\"a.b\"/>"
+                     "<allow send_requested_reply=\"true\" send_type=\"method_return\"/>");
+        ck_assert_uint_eq(peer_request_name(a, "a.b", 0), NAME_PRIMARY_OWNER);
+        peer_flush(a);
+        call(owner, "a.b", "i.j", "Question", 0);
+        expect_member(a, "Question");
+        reply = a->opened;
+
+        call(a, "open.name", "i.closed", "Denied", 0);
+        writer_init(&w, MESSAGE_TYPE_METHOD_RETURN, 0, ++a->serial, "");
+        w.reply_serial = owner->serial;
+        w.destination = owner->client.unique_name;
+        ck_assert_int_eq(writer_finish(&w, &m), 0);
+        ck_assert_int_eq(client_receive_reply(&a->client, reply, m), 0);
+        message_unref(m);
+        peer_expect_nothing(owner);
+
+        put_in_force("<allow send_destination=\"open.name\"/>"
+                     "<allow send_requested_reply=\"true\" send_type=\"method_return\"/>");
+        is_old = false;
+        judge();
+        expect_member(owner, "Denied");
+        peer_expect_return(owner);
+        ck_assert_ptr_null(a->client.owed);
+        teardown();
+}
+END_TEST
+
+START_TEST(names_wait_too) {
+        setup();
+        request(a, "closed.name", COOKIE);
+        call(a, "open.name", "i.open", "After", 0);
+        peer_expect_nothing(a);
+        peer_expect_nothing(owner);
+        put_in_force("<allow own=\"closed.name\"/>");
+        is_old = false;
+        judge();
+        peer_expect_signal(a, "NameAcquired", "closed.name");
+        ck_assert_uint_eq(peer_next(a)->type, MESSAGE_TYPE_METHOD_RETURN);
+        ck_assert_uint_eq(a->inbox[a->n - 1].caller_cookie, COOKIE);
+        expect_member(owner, "After");
+
+        /* an error that does not depend on the policy */
+        is_old = true;
+        request(a, "1.2", 0);
+        peer_expect_error(a, DRIVER_ERROR("InvalidArgs"));
+        teardown();
+}
+END_TEST
+
+START_TEST(limit_lets_nothing_wait) {
+        setup();
+        bus.limits.max_pending_service_starts = 2;
+        call(a, "open.name", "i.closed", "First", COOKIE);
+        call(a, "open.name", "i.open", "Second", 0);
+        peer_expect_nothing(a);
+        peer_expect_nothing(owner);
+        /* There is no room behind them, so they are judged now, and order is kept. */
+        call(a, "open.name", "i.open", "Third", 0);
+        a->serial -= 2;
+        peer_expect_error(a, DRIVER_ERROR("AccessDenied"));
+        a->serial += 2;
+        expect_member(owner, "Second");
+        expect_member(owner, "Third");
+
+        /* The other one is of the same user. */
+        call(a, "open.name", "i.closed", "Fourth", 0);
+        request(a, "closed.name", 0);
+        request(owner, "closed.name", 0);
+        peer_expect_error(owner, DRIVER_ERROR("AccessDenied"));
+        peer_expect_nothing(a);
+        is_old = false;
+        judge();
+        a->serial--;
+        peer_expect_error(a, DRIVER_ERROR("AccessDenied"));
+        a->serial++;
+        peer_expect_error(a, DRIVER_ERROR("AccessDenied"));
+        teardown();
+}
+END_TEST
+
+START_TEST(client_that_leaves_waits_no_more) {
+        setup();
+        call(a, "open.name", "i.closed", "Denied", COOKIE);
+        call(a, "open.name", "i.open", "Allowed", COOKIE + 1);
+        peer_disconnect(a);
+        ck_assert_uint_eq(a->n_closed, 2);
+        ck_assert_uint_eq(a->closed[0], COOKIE);
+        ck_assert_uint_eq(a->closed[1], COOKIE + 1);
+        judge();
+        peer_expect_nothing(owner);
+        teardown();
+}
+END_TEST
+
+START_TEST(receiver_that_leaves_is_no_receiver) {
+        setup();
+        call(a, "open.name", "i.closed", "Denied", COOKIE);
+        peer_disconnect(owner);
+        is_old = false;
+        judge();
+        /* nobody has the name any more */
+        peer_expect_error(a, DRIVER_ERROR("ServiceUnknown"));
+        ck_assert_uint_eq(a->inbox[a->n - 1].caller_cookie, COOKIE);
+        teardown();
+}
+END_TEST
+
+START_TEST(flush_judges_by_the_policy_in_force) {
+        setup();
+        call(a, "open.name", "i.closed", "Denied", 0);
+        call(a, "open.name", "i.open", "Allowed", 0);
+        ck_assert_int_eq(docket_flush(&a->client), 0);
+        a->serial--;
+        peer_expect_error(a, DRIVER_ERROR("AccessDenied"));
+        a->serial++;
+        expect_member(owner, "Allowed");
+        teardown();
+}
+END_TEST
+
+START_TEST(monitors_see_each_message_once) {
+        struct peer *monitor;
+        struct writer w;
+
+        setup();
+        monitor = peer_hello();
+        peer_call_init(monitor, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH,
+                       "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu");
+        writer_array_begin(&w, 4);
+        writer_array_end(&w);
+        writer_u32(&w, 0);
+        ck_assert_int_eq(peer_send(monitor, &w, 0), 0);
+        peer_flush(monitor);
+
+        call(a, "open.name", "i.closed", "First", 0);
+        call(a, "open.name", "i.open", "Second", 0);
+        expect_member(monitor, "First");
+        peer_expect_nothing(monitor);
+        judge();
+        peer_expect_nothing(monitor);
+        is_old = false;
+        judge();
+        ck_assert_uint_eq(peer_next(monitor)->type, MESSAGE_TYPE_ERROR);
+        expect_member(monitor, "Second");
+        peer_expect_nothing(monitor);
+        peer_free(monitor);
+        teardown();
+}
+END_TEST
+
+int main(void) {
+        TCase *tcase = tcase_create("docket");
+
+        tcase_add_test(tcase, denial_waits_for_the_newer_policy);
+        tcase_add_test(tcase, denial_by_the_newer_policy_is_an_error);
+        tcase_add_test(tcase, denial_by_a_current_policy_does_not_wait);
+        tcase_add_test(tcase, denial_waits_again_if_files_have_changed_meanwhile);
+        tcase_add_test(tcase, sender_keeps_the_order_of_its_messages);
+        tcase_add_test(tcase, answers_keep_the_order_too);
+        tcase_add_test(tcase, names_wait_too);
+        tcase_add_test(tcase, limit_lets_nothing_wait);
+        tcase_add_test(tcase, client_that_leaves_waits_no_more);
+        tcase_add_test(tcase, receiver_that_leaves_is_no_receiver);
+        tcase_add_test(tcase, flush_judges_by_the_policy_in_force);
+        tcase_add_test(tcase, monitors_see_each_message_once);
+        return suite_main("docket", tcase);
+}
