@@ -12,6 +12,7 @@
 
 #include "base/container-of.h"
 #include "policy/array.h"
+#include "policy/identity.h"
 
 /*
  * Inotify watches the directories of the files, because editors and package managers replace a file
@@ -42,6 +43,11 @@ static bool has_name(const struct watch_directory *directory, const char *name) 
         return false;
 }
 
+static bool is_of_users(const struct watch *watch, const struct inotify_event *event) {
+        return event->wd == watch->users_wd &&
+               (strcmp(event->name, "passwd") == 0 || strcmp(event->name, "group") == 0);
+}
+
 /* False, for example, for most temporary files of package managers and editors. */
 static bool is_relevant(const struct watch *watch, const struct inotify_event *event) {
         const struct watch_directory *directory;
@@ -58,6 +64,8 @@ static bool is_relevant(const struct watch *watch, const struct inotify_event *e
         if (directory->whole &&
             (has_suffix(event->name, ".conf") || has_suffix(event->name, ".service")))
                 return true;
+        if (is_of_users(watch, event))
+                return watch->config && bus_config_identities_changed(watch->config);
         return has_name(directory, event->name);
 }
 
@@ -241,6 +249,21 @@ static bool is_in_includedir(const struct bus_config *config, const char *path) 
         return false;
 }
 
+/* /etc/passwd and /etc/group, where the users and groups of the configuration are looked up. */
+static int add_users(struct watch *watch, struct watch *next) {
+        static const char *const names[] = {"passwd", "group"};
+        int r = 0;
+
+        for (size_t i = 0; i < 2 && r == 0; i++)
+                r = add(watch, next, "/etc", FILE_EVENTS, names[i]);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        /* it is watched already, and this only tells its number */
+        next->users_wd =
+                inotify_add_watch(watch->source.fd, "/etc", FILE_EVENTS | IN_ONLYDIR | IN_MASK_ADD);
+        return 0;
+}
+
 static int add_all(struct watch *watch, struct watch *next, const struct bus_config *config) {
         int r = 0;
 
@@ -254,6 +277,8 @@ static int add_all(struct watch *watch, struct watch *next, const struct bus_con
                         r = add_entry(watch, next, config->inputs.files[i], FILE_EVENTS);
         for (size_t i = 0; i < config->inputs.n_missing && r >= 0; i++)
                 r = add_entry(watch, next, config->inputs.missing[i], FILE_EVENTS);
+        if (r >= 0 && config->inputs.n_identities > 0)
+                r = add_users(watch, next);
         return r;
 }
 
@@ -296,6 +321,7 @@ int watch_set(struct watch *watch, const struct bus_config *config) {
         struct watch next = {};
         int r;
 
+        watch->config = config;
         if (watch->source.fd < 0)
                 return 0;
         r = watch_add(watch, config);
@@ -313,7 +339,9 @@ int watch_set(struct watch *watch, const struct bus_config *config) {
         free_directories(watch->directories, watch->n_directories);
         watch->directories = next.directories;
         watch->n_directories = next.n_directories;
-        return 0;
+        watch->users_wd = next.users_wd;
+        /* Until now, changes were compared with the configuration before. */
+        return bus_config_identities_changed(config) ? settle(watch) : 0;
 }
 
 void watch_deinit(struct watch *watch) {

@@ -6,7 +6,9 @@
  *
  * The bus watches the main file, the files that it includes (existing or not), the directories of
  * <includedir>, and those of services, except the standard one below XDG_RUNTIME_DIR. If a
- * directory is missing, its closest existing parent is watched.
+ * directory is missing, its closest existing parent is watched. If the configuration names users or
+ * groups, /etc/passwd and /etc/group are watched, too; but they count as changed only when one of
+ * these names has got or lost its number there, or has another one.
  *
  * Changes are reported together after a pause, so that a package that installs many files does not
  * cause many reloads. Until the configuration has been read that was there after all changes, the
@@ -37,6 +39,8 @@ struct watch {
         uint64_t n_changes;        /* seen */
         uint64_t n_reading;        /* of these: before the last reading began */
         uint64_t n_read;           /* of these: before the last reading began that has ended */
+        const struct bus_config *config; /* of the last watch_set(); NULL: none */
+        int users_wd; /* of the directory of /etc/passwd and /etc/group; 0: not watched */
         struct watch_directory *directories;
         size_t n_directories;
         bool grown; /* the last watch_add() has added a directory or entry */
@@ -66,7 +70,7 @@ int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *user
                void *userdata);
 /*
  * watch_set() watches the files of this configuration in place of those before, watch_add() in
- * addition to them. If that watches
+ * addition to them. The configuration of watch_set() must live until the next one. If that watches
  * anything new, changes since the configuration was read are reported, too. After -ENOMEM the
  * earlier files are still watched.
  */

@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -486,6 +487,94 @@ def denials_cause_no_reload():
             bus.allow(f'p.n{i}')
         wait_until(lambda: bus.reloads(), 'the reload')
         equal(bus.reloads(), 1)
+
+
+PASSWD = 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n'
+GROUP = 'root:x:0:\nnogroup:x:65534:\n'
+
+
+class UsersBus(RaceBus):
+    """Only the bus sees this /etc, in which the test makes users."""
+
+    def __init__(self, extra):
+        self.place = tempfile.mkdtemp(prefix='bus-race-etc-')
+        os.chmod(self.place, 0o755)
+        os.mkdir(self.place + '/etc')
+        self.write('passwd', PASSWD)
+        self.write('group', GROUP)
+        self.write('nsswitch.conf', 'passwd: files\ngroup: files\n')
+        with open(self.place + '/bus', 'w') as f:
+            f.write('#!/bin/sh\n'
+                    f'exec unshare --mount sh -c \'mount --bind {self.place}/etc /etc && '
+                    f'exec "$0" "$@"\' {os.path.abspath(DAEMON)} "$@"\n')
+        os.chmod(self.place + '/bus', 0o755)
+        super().__init__(extra, daemon=self.place + '/bus')
+
+    def write(self, name, text):
+        """Replaces a file as useradd does."""
+        with open(f'{self.place}/etc/{name}+', 'w') as f:
+            f.write(text)
+        os.rename(f'{self.place}/etc/{name}+', f'{self.place}/etc/{name}')
+
+    def stop(self):
+        status = super().stop()
+        shutil.rmtree(self.place)
+        return status
+
+
+@test
+def users_and_groups_that_are_made_later():
+    if os.geteuid() != 0:
+        raise Skip('needs root')
+    probe = subprocess.run(['unshare', '--mount', 'true'], capture_output=True)
+    if probe.returncode:
+        raise Skip('no namespace of our own: ' + probe.stderr.decode().strip())
+    extra = ('<policy user="late"><allow own="p.user"/></policy>'
+             '<policy group="late"><allow own="p.group"/></policy>'
+             '<policy user="root"><allow own="p.root"/></policy>'
+             '<policy context="mandatory"><deny user="banned"/></policy>\n')
+    with UsersBus(extra) as bus:
+        c = connect(bus, uid=4242)
+        equal(request(c, 'p.user'), DENIED)
+        # a change that is not about these users
+        bus.write('passwd', PASSWD + 'other:x:77:77::/:/bin/false\n')
+        equal(request(c, 'p.user'), DENIED)
+        time.sleep(0.3)
+        equal(bus.reloads(), 0)
+
+        late = 'late:x:4242:4242::/:/bin/false\n'
+        bus.write('passwd', PASSWD + late)
+        equal(request(c, 'p.user'), 1)
+        n = bus.reloads()
+        # a password
+        bus.write('passwd', PASSWD + late.replace(':x:', ':y:'))
+        equal(request(c, 'p.group'), DENIED)
+        time.sleep(0.3)
+        equal(bus.reloads(), n)
+
+        # the user gets another number
+        bus.write('passwd', PASSWD + late.replace('4242', '4243'))
+        d = connect(bus, uid=4243)
+        equal(c.call('ReleaseName', 's', 'p.user').body, (1,))
+        equal(request(d, 'p.user'), 1)
+        equal(request(c, 'p.user'), DENIED)
+
+        # a group, of which the client's process is a member
+        bus.write('group', GROUP + f'late:x:{os.getgid() + 4244}:\n')
+        equal(request(c, 'p.group'), DENIED)
+        bus.write('group', f'late:x:{os.getgid()}:\n' + GROUP)
+        equal(request(c, 'p.group'), 1)
+
+        # a user who may not connect
+        connect(bus, uid=4245).close()
+        bus.write('passwd', PASSWD + 'banned:x:4245:4245::/:/bin/false\n')
+        n = bus.reloads()
+        wait_until(lambda: bus.reloads() > n, 'the reload')
+        try:
+            connect(bus, uid=4245)
+            raise AssertionError('connected')
+        except Closed:
+            pass
 
 
 @test
