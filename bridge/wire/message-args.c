@@ -22,69 +22,6 @@ static struct cursor cursor_init(const struct message *m) {
         return (struct cursor){{m, m->body}, m->signature.s};
 }
 
-/*
- * Step over one complete value. A variant has a signature of its own. Meanwhile the stack keeps the
- * signatures outside of the variant. The check of the body has made sure that the stack is deep
- * enough.
- */
-static void skip_value(struct cursor *c) {
-        struct {
-                const char *signature;
-                unsigned n_brackets;
-        } stack[SIGNATURE_TOTAL_DEPTH_MAX];
-        unsigned depth = 0, n_brackets = 0;
-
-        for (;;) {
-                char type = *c->signature++;
-                const struct signature_type *t = &signature_types[(uint8_t)type];
-                const uint8_t *end;
-
-                switch (type) {
-                case 's':
-                case 'o':
-                        reader_string(&c->reader);
-                        break;
-                case 'g':
-                        reader_signature(&c->reader);
-                        break;
-                case 'a':
-                        t = &signature_types[(uint8_t)*c->signature];
-                        reader_array(&c->reader, t->alignment, &end);
-                        c->reader.at = end;
-                        c->signature = signature_skip(c->signature);
-                        break;
-                case 'v':
-                        stack[depth].signature = c->signature;
-                        stack[depth].n_brackets = n_brackets;
-                        ++depth;
-                        n_brackets = 0;
-                        c->signature = reader_signature(&c->reader).s;
-                        continue;
-                case '(':
-                case '{':
-                        reader_struct(&c->reader);
-                        ++n_brackets;
-                        continue;
-                case ')':
-                case '}':
-                        --n_brackets;
-                        break;
-                default:
-                        reader_align(&c->reader, t->alignment);
-                        c->reader.at += t->size;
-                        break;
-                }
-
-                while (n_brackets == 0) {
-                        if (depth == 0)
-                                return;
-                        --depth;
-                        c->signature = stack[depth].signature;
-                        n_brackets = stack[depth].n_brackets;
-                }
-        }
-}
-
 static struct message_arg take_arg(struct cursor *c) {
         struct message_arg arg = {.type = *c->signature};
 
@@ -99,7 +36,7 @@ static struct message_arg take_arg(struct cursor *c) {
                 arg.value = reader_signature(&c->reader);
                 return arg;
         default:
-                skip_value(c);
+                c->signature = reader_skip(&c->reader, c->signature);
                 return (struct message_arg){};
         }
 }

@@ -76,3 +76,9 @@ static inline void reader_array(struct reader *r, size_t element_alignment,
 static inline void reader_struct(struct reader *r) {
         reader_align(r, 8);
 }
+
+/*
+ * Step over one complete value of the type at the beginning of signature. Returns the rest of the
+ * signature.
+ */
+const char *reader_skip(struct reader *r, const char *signature);
