@@ -404,6 +404,7 @@ static int setup_bus(struct bridge *bridge) {
         bridge->reload.userdata = bridge;
 
         bridge->bus.systemd_activation = bridge->options.systemd_activation;
+        bridge->bus.standard_configuration = bridge->options.is_standard;
         bridge->bus.hooks.process = bridge;
         bridge->bus.hooks.reload = reload_asked;
         bridge->bus.hooks.policy_is_old = policy_is_old;

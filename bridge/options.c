@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SESSION_CONFIG "/usr/share/dbus-1/session.conf"
-#define SYSTEM_CONFIG "/usr/share/dbus-1/system.conf"
+#include "policy/config.h"
 
 struct parser {
         struct options *options;
@@ -52,6 +51,11 @@ static bool set_config(struct parser *p, const char *file) {
                 return fail(p, "Only one configuration can be chosen", file);
         p->options->config_file = file;
         return true;
+}
+
+static bool set_standard(struct parser *p, const char *file) {
+        p->options->is_standard = true;
+        return set_config(p, file);
 }
 
 /* Get the descriptor of --print-address or --print-pid, which is optional. */
@@ -104,9 +108,9 @@ static bool parse_plain_option(struct parser *p) {
         struct options *o = p->options;
 
         if (strcmp(word, "--session") == 0)
-                return set_config(p, SESSION_CONFIG);
+                return set_standard(p, BUS_CONFIG_SESSION);
         if (strcmp(word, "--system") == 0)
-                return set_config(p, SYSTEM_CONFIG);
+                return set_standard(p, BUS_CONFIG_SYSTEM);
         if (strcmp(word, "--fork") == 0)
                 o->fork = 1;
         else if (strcmp(word, "--nofork") == 0)

@@ -14,6 +14,7 @@ enum options_result {
 
 struct options { /* strings point into argv, or are static */
         const char *config_file;
+        bool is_standard;     /* config_file was chosen by --session or --system */
         const char *address;  /* NULL: the configured addresses */
         int print_address_fd; /* -1: the address is not printed */
         int print_pid_fd;     /* -1: the pid is not printed */

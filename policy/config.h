@@ -28,6 +28,10 @@
 #include "policy/policy.h"
 #include "policy/subuid.h"
 
+/* The standard configurations of session buses and of the system bus. */
+#define BUS_CONFIG_SESSION "/usr/share/dbus-1/session.conf"
+#define BUS_CONFIG_SYSTEM "/usr/share/dbus-1/system.conf"
+
 /*
  * A limit without a <limit> element has the value that bus_limits_default() sets. No <limit> is
  * negative; only reply_timeout is -1 by default, which means none.

@@ -22,6 +22,7 @@
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
 #include "bridge/bus/unicast.h"
+#include "bridge/bus/unit-watch.h"
 #include "bridge/bus/verdict.h"
 #include "bridge/wire/names.h"
 #include "bridge/wire/reader.h"
@@ -122,6 +123,16 @@ static int start_expired(struct loop_timer *timer) {
         return activation_fail(start, DRIVER_ERROR("TimedOut"), text);
 }
 
+/* Nobody asks systemd for the start any more. */
+static void forget_unit(struct start *start) {
+        if (start->is_watched)
+                unit_watch_end(start->activation->watches, start->unit);
+        free(start->unit);
+        start->unit = NULL;
+        start->is_watched = false;
+        start->by_template = false;
+}
+
 static void start_free(struct start *start) {
         struct activation *activation = start->activation;
 
@@ -130,7 +141,7 @@ static void start_free(struct start *start) {
         HASH_DEL(activation->starts, start);
         loop_timer_cancel(activation->loop, &start->timer);
         child_forget(start->child);
-        free(start->unit);
+        forget_unit(start);
         free(start);
 }
 
@@ -241,8 +252,7 @@ int activation_tell_systemd(struct bus *bus, struct message *m) {
         return r < 0 ? r : hold_for_systemd(bus->activation, m);
 }
 
-static int request_unit(struct start *start) {
-        struct bus *bus = start->activation->bus;
+static int request_unit(struct bus *bus, const char *unit) {
         CLEANUP(message_unrefp) struct message *m = NULL;
         struct writer w;
         int r;
@@ -250,20 +260,44 @@ static int request_unit(struct start *start) {
         voice_init_signal(bus, &w, NULL, "ActivationRequest", "s");
         w.interface = LAUNCH_SYSTEMD_INTERFACE;
         w.destination = LAUNCH_SYSTEMD_NAME;
-        writer_string(&w, start->unit);
+        writer_string(&w, unit);
         r = writer_finish(&w, &m);
         return r < 0 ? r : activation_tell_systemd(bus, m);
 }
 
-/* beginning */
+/* unit_watches.request */
+static int request_again(struct unit_watches *watches, const char *unit) {
+        return request_unit(watches->bus, unit);
+}
 
-/* Returns 0, 1 with the reason in *ret_failure, or a negative errno that is fatal. */
-static int begin(struct start *start, const struct service *service, const struct client *client,
-                 struct launch_failure *ret_failure) {
+/* Ask systemd for start->unit, and watch the unit. */
+static int start_unit(struct start *start) {
+        struct unit_watches *watches = start->activation->watches;
         int r;
 
+        r = unit_watch_begin(watches, start->unit);
+        if (r < 0)
+                return r;
+        start->is_watched = true;
+        r = request_unit(watches->bus, start->unit);
+        return r < 0 ? r : unit_watch_requested(watches, start->unit);
+}
+
+/* beginning */
+
+/*
+ * Begin a start. Returns 0, 1 with the reason in *ret_failure, or a negative errno that is fatal.
+ * client is NULL if the start was begun before, in another way.
+ */
+static int begin(struct start *start, const struct service *service, const struct client *client,
+                 struct launch_failure *ret_failure) {
+        struct activation *activation = start->activation;
+        int r;
+
+        /* Without systemd, a service that needs no unit does not wait for it. */
+        activation->has_template = activation->watches->has_template;
         r = launch(start, service, client, ret_failure);
-        return r == 0 && start->unit ? request_unit(start) : r;
+        return r == 0 && start->unit ? start_unit(start) : r;
 }
 
 /* The time has come for a start that had to wait (pace.h). */
@@ -528,6 +562,61 @@ static bool read_failure(struct message *m, const char **ret_unit, const char **
         return name_is_valid_error(error.s, error.n);
 }
 
+/*
+ * systemd does not have the template unit any more: start the service in the way without it.
+ * Returns as begin().
+ */
+static int start_without_template(struct start *start, struct launch_failure *ret_failure) {
+        struct activation *activation = start->activation;
+        const struct service *service = service_table_find(activation->table, start->name);
+
+        activation->watches->has_template = false;
+        forget_unit(start);
+        if (service)
+                return begin(start, service, NULL, ret_failure);
+        ret_failure->name = DRIVER_ERROR("ServiceUnknown");
+        snprintf(ret_failure->text, sizeof(ret_failure->text), "The service file of %s was removed",
+                 start->name);
+        return 1;
+}
+
+static bool lacks_template(const struct start *start, const char *error) {
+        return start->by_template && (strcmp(error, "org.freedesktop.systemd1.NoSuchUnit") == 0 ||
+                                      strcmp(error, "org.freedesktop.systemd1.UnitMasked") == 0);
+}
+
+/* systemd cannot begin to start the unit of this start. */
+static int unit_refused(struct start *start, const char *error, const char *text) {
+        struct launch_failure failure;
+        int r;
+
+        if (!lacks_template(start, error))
+                return activation_fail(start, error, text);
+        r = start_without_template(start, &failure);
+        return r > 0 ? activation_fail(start, failure.name, failure.text) : r;
+}
+
+/* unit_watches.failed */
+static int unit_failed(struct unit_watches *watches, const char *unit,
+                       const struct launch_failure *failure, const struct unit_end *end) {
+        struct bus *bus = watches->bus;
+        struct start *start, *next;
+        int result = 0;
+
+        log_write(bus->log, LOG_LEVEL_WARNING, "Activation via systemd failed for unit '%s': %s",
+                  unit, failure->text);
+        HASH_ITER(hh, bus->activation->starts, start, next) {
+                struct launch_failure own = *failure;
+
+                if (!start->unit || strcmp(start->unit, unit) != 0)
+                        continue;
+                if (start->by_template && unit_end_is_exit(end))
+                        launch_explain_template(start, end->status, &own);
+                keep_error(&result, activation_fail(start, own.name, own.text));
+        }
+        return result;
+}
+
 int activation_receive_signal(struct client *client, struct message *m) {
         const char *unit, *error, *text;
         struct start *start, *next;
@@ -553,9 +642,37 @@ int activation_receive_signal(struct client *client, struct message *m) {
                   unit, text);
         HASH_ITER(hh, bus->activation->starts, start, next) {
                 if (r >= 0 && start->unit && strcmp(start->unit, unit) == 0)
-                        r = activation_fail(start, error, text);
+                        r = unit_refused(start, error, text);
         }
         return r;
+}
+
+/* systemd answers and tells */
+
+bool activation_expects_reply(const struct client *client, const struct message *m) {
+        const struct activation *activation = client->bus->activation;
+
+        return activation && unit_watch_expects(activation->watches, client, m);
+}
+
+int activation_receive_reply(struct client *client, struct message *m) {
+        return unit_watch_receive_reply(client->bus->activation->watches, m);
+}
+
+int activation_receive_broadcast(struct client *client, struct message *m) {
+        return unit_watch_receive_signal(client->bus->activation->watches, m);
+}
+
+int activation_note_owner(struct bus *bus, const char *name, struct client *owner) {
+        if (!bus->activation || !is_waited_for(bus->activation, name))
+                return 0;
+        return unit_watch_set_systemd(bus->activation->watches, owner);
+}
+
+int activation_resume(struct bus *bus, const char *name) {
+        if (!bus->activation || !is_waited_for(bus->activation, name))
+                return 0;
+        return unit_watch_resume(bus->activation->watches);
 }
 
 /* life */
@@ -571,9 +688,16 @@ int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_l
         activation->bus = bus;
         activation->loop = loop;
         activation->failed = activation_fail;
+        r = unit_watches_new(bus, &activation->watches);
+        if (r < 0)
+                return r;
+        activation->watches->failed = unit_failed;
+        activation->watches->request = request_again;
         r = children_init(&activation->children, loop, fd_limit);
         if (r >= 0)
                 *ret_activation = steal_ptr(&activation);
+        else
+                unit_watches_free(activation->watches);
         return r;
 }
 
@@ -582,6 +706,7 @@ struct activation *activation_free(struct activation *activation) {
                 return NULL;
         while (activation->starts)
                 start_free(activation->starts);
+        unit_watches_free(activation->watches);
         children_deinit(&activation->children);
         service_table_free(activation->table);
         free(activation);

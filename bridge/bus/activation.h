@@ -17,10 +17,10 @@
  * After that it processes the rest in the order of arrival: it sends the held messages to the
  * owner, and runs other calls to the bus that wait for the name.
  *
- * A start fails when the program fails, when systemd reports that the unit failed, or when
- * service_start_timeout passes (if the bus has started a program that still runs, it then kills the
- * program). Each waiting message of a client is answered with the same error, except a call with
- * NO_REPLY_EXPECTED. The next message begins a new start.
+ * A start fails when the program fails, when systemd reports that the unit failed or cannot take
+ * the name any more (unit-watch.h), or when service_start_timeout passes (if the bus has started a
+ * program that still runs, it then kills the program). Each waiting message of a client is answered
+ * with the same error, except a call with NO_REPLY_EXPECTED. The next message begins a new start.
  *
  * launch.h describes how a service is started. The backlog of a client (quota.h) counts its
  * messages that wait for a start.
@@ -79,6 +79,22 @@ int activation_tell_systemd(struct bus *bus, struct message *m);
  * negative errno that is fatal.
  */
 int activation_receive_signal(struct client *client, struct message *m);
+/*
+ * Answers and broadcasts of systemd, see unit-watch.h. Is m, a return or error to the bus, one that
+ * the bus waits for? Handle such an answer. Handle a broadcast of bus->unit_manager. The last two
+ * functions return 0 or a negative errno that is fatal.
+ */
+bool activation_expects_reply(const struct client *client, const struct message *m);
+int activation_receive_reply(struct client *client, struct message *m);
+int activation_receive_broadcast(struct client *client, struct message *m);
+
+/*
+ * A well-known name has another owner (NULL: none). Call activation_note_owner() before
+ * activation_deliver(), and activation_resume() after it. Both do something only for the name of
+ * systemd, and return 0 or a negative errno that is fatal.
+ */
+int activation_note_owner(struct bus *bus, const char *name, struct client *owner);
+int activation_resume(struct bus *bus, const char *name);
 
 /*
  * End the start of a name that has an owner now, in three steps. activation_find() returns the

@@ -128,6 +128,8 @@ struct bus {
         char *address;                   /* as printed; NULL before listening */
         bool systemd_activation;
         bool has_servicehelper;
+        bool standard_configuration; /* --session or --system has chosen the configuration */
+        struct client *unit_manager; /* systemd, while its broadcasts are of interest; or NULL */
 
         struct client *clients; /* all */
         struct client *monitors;

@@ -13,6 +13,7 @@
 
 #include "bridge/activation/command-line.h"
 #include "bridge/base/log.h"
+#include "bridge/bus/requester.h"
 #include "bridge/bus/voice.h"
 
 #define SPAWN_ERROR(x) DRIVER_ERROR("Spawn." x)
@@ -28,17 +29,26 @@ __attribute__((format(printf, 3, 4))) static int fail(struct launch_failure *fai
         return 1;
 }
 
+/* The line is that of the reference, with the unit of the client besides. */
 static void log_start(const struct start *start, const struct client *client, const char *how) {
+        char requester[REQUESTER_MAX];
+
+        if (!client)
+                return;
         complain_at(&client->bus->complaints, LOG_LEVEL_INFO, client->credentials.uid,
-                    "%s service name='%s'%s%s%s requested by '%s' (uid=%d pid=%d)%s", how,
-                    start->name, start->unit ? " unit='" : "", start->unit ? start->unit : "",
-                    start->unit ? "'" : "", client->unique_name, (int)client->credentials.uid,
-                    (int)client->credentials.pid, start->by_helper ? " (using servicehelper)" : "");
+                    "%s service name='%s'%s%s%s requested by '%s' (%s)%s", how, start->name,
+                    start->unit ? " unit='" : "", start->unit ? start->unit : "",
+                    start->unit ? "'" : "", client->unique_name,
+                    requester_describe(&client->credentials, requester),
+                    start->by_helper ? " (using servicehelper)" : "");
 }
 
 /* programs */
 
-/* The exit statuses of the helper that stand for an error of their own. */
+/*
+ * The exit statuses of the helper, and of bus1-launch (bridge/launch/status.h), that stand for an
+ * error of their own.
+ */
 static const struct {
         const char *name, *text;
 } helper_errors[] = {
@@ -49,7 +59,7 @@ static const struct {
         [6] = {SPAWN_ERROR("ServiceNotFound"),
                "there is no valid file NAME.service in its directories"},
         [7] = {SPAWN_ERROR("PermissionsInvalid"),
-               "it is not setuid root, or the bus does not run as the <user> of system.conf"},
+               "it does not run as root, or the bus does not run as the <user> of system.conf"},
         [8] = {SPAWN_ERROR("FileInvalid"),
                "the file NAME.service that it found is for another name"},
         [9] = {SPAWN_ERROR("ExecFailed"), "the program cannot be executed"},
@@ -60,14 +70,21 @@ static const struct {
 
 static void describe_exit(const struct start *start, int status, struct launch_failure *failure) {
         size_t n = sizeof(helper_errors) / sizeof(*helper_errors);
+        bool by_other = start->by_helper || start->by_template;
 
-        if (start->by_helper && (size_t)status < n && helper_errors[status].name)
+        if (by_other && status >= 0 && (size_t)status < n && helper_errors[status].name)
                 fail(failure, helper_errors[status].name,
-                     "Process %s exited with status %d; if it was still the helper: %s",
-                     start->name, status, helper_errors[status].text);
+                     "Process %s exited with status %d; if it was still %s: %s", start->name,
+                     status, start->by_helper ? "the helper" : "bus1-launch",
+                     helper_errors[status].text);
         else
                 fail(failure, SPAWN_ERROR("ChildExited"), "Process %s exited with status %d",
                      start->name, status);
+}
+
+void launch_explain_template(const struct start *start, int status,
+                             struct launch_failure *ret_failure) {
+        describe_exit(start, status, ret_failure);
 }
 
 static int child_event(struct child *child, enum child_event event, int value, void *userdata) {
@@ -151,15 +168,50 @@ struct client *launch_find_systemd(struct bus *bus) {
         return client && client->state != CLIENT_GONE ? client : NULL;
 }
 
+/*
+ * Would bus1-launch start the service as this bus does? On a bus of the type "system" it becomes
+ * the user of the service, like the helper, and on others it stays the user who runs systemd.
+ */
+static bool suits_template(const struct start *start, const struct service *service) {
+        const struct bus *bus = start->activation->bus;
+        bool is_system = bus->type && strcmp(bus->type, "system") == 0;
+        bool has_helper = bus->config && bus->config->servicehelper;
+        size_t n = strlen(LAUNCH_TEMPLATE) + strlen(start->name);
+
+        return start->activation->has_template && service->exec && has_helper == is_system &&
+               (service->user || !is_system) && n <= LAUNCH_UNIT_NAME_MAX;
+}
+
+static int make_unit(struct start *start, const struct service *service) {
+        struct bus *bus = start->activation->bus;
+
+        if (!bus->systemd_activation)
+                return 0;
+        if (service->systemd_unit) {
+                start->unit = strdup(service->systemd_unit);
+                return start->unit ? 0 : -ENOMEM;
+        }
+        if (!suits_template(start, service))
+                return 0;
+        if (asprintf(&start->unit, LAUNCH_TEMPLATE_PREFIX "%s" LAUNCH_TEMPLATE_SUFFIX,
+                     start->name) < 0) {
+                start->unit = NULL;
+                return -ENOMEM;
+        }
+        start->by_template = true;
+        return 0;
+}
+
 int launch(struct start *start, const struct service *service, const struct client *client,
            struct launch_failure *ret_failure) {
         struct bus *bus = start->activation->bus;
         const char *helper = bus->config ? bus->config->servicehelper : NULL;
+        int r;
 
-        if (bus->systemd_activation && service->systemd_unit) {
-                start->unit = strdup(service->systemd_unit);
-                if (!start->unit)
-                        return -ENOMEM;
+        r = make_unit(start, service);
+        if (r < 0)
+                return r;
+        if (start->unit) {
                 log_start(start, client,
                           launch_find_systemd(bus) ? "Activating via systemd:"
                                                    : "Activating systemd to hand-off:");

@@ -38,13 +38,17 @@ int announce_change(struct bus *bus, const char *name, const struct name_change 
                 keep_error(&result, tell_name_signal(old_owner, "NameLost", name));
         keep_error(&result, tell_owner_changed(bus, name, old_owner ? old_owner->unique_name : "",
                                                new_owner ? new_owner->unique_name : ""));
-        if (!new_owner)
+        if (!new_owner) {
+                keep_error(&result, activation_note_owner(bus, name, NULL));
                 return result;
+        }
 
         start = activation_find(bus, name);
         keep_error(&result, activation_answer(start));
         keep_error(&result, tell_name_signal(new_owner, "NameAcquired", name));
+        keep_error(&result, activation_note_owner(bus, name, new_owner));
         keep_error(&result, activation_deliver(start, new_owner));
+        keep_error(&result, activation_resume(bus, name));
         return result;
 }
 

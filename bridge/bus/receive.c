@@ -68,7 +68,10 @@ static inline int route_unicast(struct client *client, struct message *m, uint64
 }
 
 static int route_to_driver(struct client *client, struct message *m, uint64_t cookie) {
-        static const struct verdict_context context = {.may_wait = true};
+        const struct verdict_context context = {
+                .may_wait = true,
+                .requested_reply = message_is_reply(m) && activation_expects_reply(client, m),
+        };
         CLEANUP_FREE char *rule = NULL;
         bool allowed;
         int r = 0;
@@ -86,13 +89,23 @@ static int route_to_driver(struct client *client, struct message *m, uint64_t co
         if (r < 0 || !allowed)
                 return r;
 
-        if (m->type == MESSAGE_TYPE_METHOD_CALL) {
+        if (m->type == MESSAGE_TYPE_METHOD_CALL)
                 r = client->bus->dispatch(client, m, cookie);
-                if (r != 0)
-                        return r;
-        }
+        else if (context.requested_reply)
+                r = activation_receive_reply(client, m);
+        if (r != 0)
+                return r;
         /* After the call, like the reference: a new eavesdropper sees its own AddMatch. */
         return monitor_eavesdrop(client->bus, client, NULL, m);
+}
+
+static int route_broadcast_of(struct client *client, struct message *m) {
+        int r;
+
+        r = route_broadcast(client->bus, client, m);
+        if (r >= 0 && client == client->bus->unit_manager)
+                r = activation_receive_broadcast(client, m);
+        return r;
 }
 
 static bool is_for_driver(const struct message *m) {
@@ -122,7 +135,7 @@ static int receive_connected(struct client *client, struct message *m, uint64_t 
 static ALWAYS_INLINE int route(struct client *client, struct message *m, uint64_t cookie) {
         if (!m->destination.s) {
                 if (m->type == MESSAGE_TYPE_SIGNAL)
-                        return route_broadcast(client->bus, client, m);
+                        return route_broadcast_of(client, m);
                 if (m->type == MESSAGE_TYPE_METHOD_CALL)
                         return client->bus->dispatch(client, m, cookie);
                 return 0;
