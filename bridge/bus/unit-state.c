@@ -45,15 +45,18 @@ struct tests {
         uint64_t time;
 };
 
-static void read_state(struct property *property, struct unit_state *state, struct tests *condition,
-                       struct tests *assertion) {
+static void read_state(struct property *property, struct unit_state *state) {
         if (is(property, 's', "LoadState"))
                 read_text(property, state->load, sizeof(state->load));
         else if (is(property, 's', "ActiveState"))
                 read_text(property, state->active, sizeof(state->active));
         else if (is(property, 's', "SubState"))
                 read_text(property, state->sub, sizeof(state->sub));
-        else if (is(property, 't', "ConditionTimestamp"))
+}
+
+static void read_tests(struct property *property, struct tests *condition,
+                       struct tests *assertion) {
+        if (is(property, 't', "ConditionTimestamp"))
                 condition->time = reader_u64(&property->value);
         else if (is(property, 't', "AssertTimestamp"))
                 assertion->time = reader_u64(&property->value);
@@ -88,15 +91,16 @@ void unit_state_read(struct reader *reader, struct unit_state *state, struct uni
                 if (state && strcmp(property.name, "Job") == 0 && strcmp(signature.s, "(uo)") == 0)
                         read_job(&property.value, state);
                 if (state)
-                        read_state(&property, state, &condition, &assertion);
+                        read_state(&property, state);
+                read_tests(&property, &condition, &assertion);
                 if (end)
                         read_end(&property, end);
                 reader_skip(reader, "v");
         }
-        if (condition.were_read)
-                state->condition_failed = condition.time != 0 && !condition.hold;
-        if (assertion.were_read)
-                state->assert_failed = assertion.time != 0 && !assertion.hold;
+        if (end && condition.were_read)
+                end->condition_failed = condition.time != 0 && !condition.hold;
+        if (end && assertion.were_read)
+                end->assert_failed = assertion.time != 0 && !assertion.hold;
 }
 
 /* deciding */
@@ -145,7 +149,6 @@ static const struct reason unit_reasons[] = {
         {"resources", SPAWN_ERROR("FailedToSetup"), "systemd could not set it up"},
         {"protocol", SPAWN_ERROR("Failed"), "it ended before it had started as its Type= says"},
         {"oom-kill", SPAWN_ERROR("ChildSignaled"), "it was killed because memory ran out"},
-        {"exec-condition", SPAWN_ERROR("Failed"), "its ExecCondition= does not hold"},
 };
 
 /* Errors with which systemd refuses a start at once, if the unit file is the reason. */
@@ -229,11 +232,13 @@ static void explain_end(struct launch_failure *failure, const char *unit,
 /*
  * The result of a job, and those of conditions, are about the last start. That of a service may be
  * about an earlier one, but only if one of the others says why the last start did not get so far.
+ * (An ExecCondition= counts as a condition, too, and is an end of the service that says more.)
  */
 void unit_state_explain(const struct unit_state *state, const struct unit_end *end,
                         const char *job_result, const char *unit,
                         struct launch_failure *ret_failure) {
-        const struct reason *job = FIND(job_reasons, job_result);
+        bool skipped = strcmp(end->result, "exec-condition") == 0;
+        const struct reason *job = FIND(job_reasons, skipped ? "skipped" : job_result);
         const struct reason *load = FIND(load_reasons, state->load);
 
         if (strcmp(state->active, "active") == 0)
@@ -241,10 +246,10 @@ void unit_state_explain(const struct unit_state *state, const struct unit_end *e
                         "Unit %s has done its work and has not taken the name", unit);
         else if (job)
                 explain_reason(ret_failure, unit, job);
-        else if (state->condition_failed)
+        else if (end->condition_failed)
                 explain(ret_failure, SPAWN_ERROR("Failed"),
                         "Unit %s was not started: a Condition...= of the unit does not hold", unit);
-        else if (state->assert_failed)
+        else if (end->assert_failed)
                 explain(ret_failure, SPAWN_ERROR("Failed"),
                         "Unit %s was not started: an Assert...= of the unit does not hold", unit);
         else if (unit_end_is_failure(end))

@@ -28,15 +28,15 @@ struct unit_state {
         char active[24]; /* ActiveState */
         char sub[24];    /* SubState */
         bool has_job;
-        bool condition_failed; /* at the last start, a Condition...= did not hold */
-        bool assert_failed;    /* the same for an Assert...= */
 };
 
-/* How a service ended. */
+/* How the last start of a unit ended. */
 struct unit_end {
-        char result[24]; /* Result; "success" or "" if nothing is known */
-        int32_t code;    /* ExecMainCode: CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0: unknown */
-        int32_t status;  /* ExecMainStatus: exit status or signal */
+        bool condition_failed; /* a Condition...= did not hold */
+        bool assert_failed;    /* the same for an Assert...= */
+        char result[24];       /* Result of a service; "success" or "" if nothing is known */
+        int32_t code;          /* ExecMainCode: CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0: unknown */
+        int32_t status;        /* ExecMainStatus: exit status or signal */
 };
 
 /*

@@ -50,8 +50,9 @@ struct unit_watch {
         char *path;         /* what systemd calls the object of the unit */
         bool path_is_known; /* systemd has told it; else it follows from the name */
         struct unit_state state;
-        struct unit_end end; /* by PropertiesChanged */
-        char job_result[24]; /* of the last job, see JobRemoved; "": none */
+        struct unit_end told; /* by PropertiesChanged, since the start began */
+        struct unit_end end;  /* by the answers */
+        char job_result[24];  /* of the last job, see JobRemoved; "": none */
         char name[];
 };
 
@@ -164,14 +165,27 @@ static int call_send(struct unit_watches *watches, struct writer *w, uint32_t *s
         return r < 0 ? r : route_from_driver(watches->bus, watches->systemd, m, NULL);
 }
 
+/*
+ * systemd sends its signals while it has subscribers, and forgets a subscriber whose unique name
+ * goes. The bus has no unique name, and systemd refuses to follow org.freedesktop.DBus. So the bus
+ * subscribes in the name of systemd itself, which is on the bus as long as it can send signals. The
+ * serial is one that systemd does not reach: a message with its own name and the serial of a call
+ * of its own would look to it like this call.
+ */
 static int subscribe(struct unit_watches *watches) {
+        CLEANUP(message_unrefp) struct message *m = NULL;
         struct writer w;
+        int r;
 
         if (!watches->systemd || watches->is_subscribed)
                 return 0;
         watches->is_subscribed = true;
         call_init(watches, &w, SYSTEMD_PATH, SYSTEMD "Manager", "Subscribe", "");
-        return call_send(watches, &w, &watches->subscribe_serial);
+        w.flags |= MESSAGE_FLAG_NO_REPLY_EXPECTED;
+        w.sender = watches->systemd->unique_name;
+        w.serial = UINT32_MAX;
+        r = writer_finish(&w, &m);
+        return r < 0 ? r : route_from_driver(watches->bus, watches->systemd, m, NULL);
 }
 
 static int ask_for_template(struct unit_watches *watches) {
@@ -239,7 +253,7 @@ int unit_watch_requested(struct unit_watches *watches, const char *unit) {
         /* What ended before is not of interest any more. */
         watch->n_second_looks = 0;
         watch->job_result[0] = '\0';
-        watch->end = (struct unit_end){};
+        watch->told = (struct unit_end){};
         return ask(watch);
 }
 
@@ -273,7 +287,6 @@ int unit_watch_set_systemd(struct unit_watches *watches, struct client *owner) {
         watches->systemd = owner && is_systemd(owner) ? owner : NULL;
         watches->is_subscribed = false;
         watches->has_template = false;
-        watches->subscribe_serial = 0;
         watches->template_serial = 0;
         HASH_ITER(hh, watches->watches, watch, next) {
                 watch->serial = 0;
@@ -321,8 +334,7 @@ bool unit_watch_expects(const struct unit_watches *watches, const struct client 
                         const struct message *m) {
         if (client != watches->systemd)
                 return false;
-        return m->reply_serial == watches->subscribe_serial ||
-               m->reply_serial == watches->template_serial ||
+        return m->reply_serial == watches->template_serial ||
                find_question(watches, m->reply_serial);
 }
 
@@ -365,19 +377,18 @@ static int take_path(struct unit_watch *watch, struct message *m) {
         return ask_for_properties(watch, ASKED_STATE);
 }
 
-/*
- * If systemd has sent, since the start began, how the service ended, this is the reason. Otherwise
- * *end may be about an earlier start, and the result of the job says more.
- */
-static int fail(struct unit_watch *watch, const struct unit_end *end) {
-        const char *job_result = unit_end_is_failure(&watch->end) ? "" : watch->job_result;
+/* The unit is over. What systemd has forgotten before it answered it may have told before that. */
+static int fail(struct unit_watch *watch) {
+        struct unit_end end = unit_end_is_failure(&watch->end) ? watch->end : watch->told;
         struct unit_watches *watches = watch->watches;
         struct launch_failure failure;
         int r;
 
-        unit_state_explain(&watch->state, end, job_result, watch->name, &failure);
+        end.condition_failed = watch->end.condition_failed || watch->told.condition_failed;
+        end.assert_failed = watch->end.assert_failed || watch->told.assert_failed;
+        unit_state_explain(&watch->state, &end, watch->job_result, watch->name, &failure);
         watch->n_starts++; /* it must not end while its name is in use */
-        r = watches->failed(watches, watch->name, &failure, end);
+        r = watches->failed(watches, watch->name, &failure, &end);
         unit_watch_end(watches, watch->name);
         return r;
 }
@@ -386,19 +397,22 @@ static int take_state(struct unit_watch *watch, struct message *m) {
         struct reader reader;
 
         watch->state = (struct unit_state){};
+        watch->end = (struct unit_end){};
         reader_init(&reader, m);
-        unit_state_read(&reader, &watch->state, NULL);
+        unit_state_read(&reader, &watch->state, &watch->end);
         if (watch->is_outdated)
                 return ask(watch);
         if (unit_state_is_over(&watch->state))
                 return is_service(watch->path) ? ask_for_properties(watch, ASKED_SERVICE)
-                                               : fail(watch, &watch->end);
+                                               : fail(watch);
+        /* Whatever happened to jobs before, one has started the unit. */
+        if (strcmp(watch->state.active, "active") == 0)
+                watch->job_result[0] = '\0';
         return watch->is_dirty ? ask(watch) : 0;
 }
 
 /* The unit is over. *m tells how the service ended, if systemd has not forgotten it. */
 static int take_service(struct unit_watch *watch, struct message *m) {
-        struct unit_end end = {};
         struct reader reader;
 
         if (watch->is_outdated || (watch->is_dirty && watch->n_second_looks < SECOND_LOOKS_MAX)) {
@@ -407,11 +421,9 @@ static int take_service(struct unit_watch *watch, struct message *m) {
         }
         if (is_return(m, "a{sv}")) {
                 reader_init(&reader, m);
-                unit_state_read(&reader, NULL, &end);
+                unit_state_read(&reader, NULL, &watch->end);
         }
-        if (!unit_end_is_failure(&end))
-                end = watch->end;
-        return fail(watch, &end);
+        return fail(watch);
 }
 
 int unit_watch_receive_reply(struct unit_watches *watches, struct message *m) {
@@ -419,8 +431,6 @@ int unit_watch_receive_reply(struct unit_watches *watches, struct message *m) {
 
         if (m->reply_serial == watches->template_serial)
                 take_template(watches, m);
-        if (m->reply_serial == watches->subscribe_serial)
-                watches->subscribe_serial = 0;
         if (!watch)
                 return 0;
 
@@ -455,7 +465,7 @@ static int mark(struct unit_watches *watches, const char *path, const char *job_
 
                         reader_init(&reader, changed);
                         reader_string(&reader);
-                        unit_state_read(&reader, NULL, &watch->end);
+                        unit_state_read(&reader, NULL, &watch->told);
                 }
                 keep_error(&result, ask(watch));
         }

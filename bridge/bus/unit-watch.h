@@ -10,7 +10,8 @@
  * signals of this client. While a start waits for a unit:
  *
  *      bus                                 systemd
- *      Subscribe               ---------->             once for each owner of the name
+ *      Subscribe               ---------->             once for each owner of the name, as from
+ *                                                      systemd itself
  *      ActivationRequest       ---------->             by activation.c
  *      LoadUnit                ---------->
  *                              <----------  path of the unit
@@ -42,9 +43,8 @@ struct unit_watches {
         struct unit_watch *watches; /* hash by the name of the unit */
         struct client *systemd;     /* that owns the name now, and can be asked; NULL: none */
         bool is_subscribed;
-        uint32_t subscribe_serial; /* of the call of Subscribe; 0: it was answered */
-        uint32_t template_serial;  /* the same for that of GetUnitFileState */
-        bool has_template;         /* systemd has LAUNCH_TEMPLATE */
+        uint32_t template_serial; /* of the call of GetUnitFileState; 0: none is under way */
+        bool has_template;        /* systemd has LAUNCH_TEMPLATE */
         /*
          * The unit will not take its name. end is how it ended, if it is a service, else all zero.
          * The watch may end before the function returns.

@@ -109,8 +109,6 @@ class Systemd:
 
     def result_of(self, m):
         """The signature and the values of the answer; None for an error."""
-        if m.member == 'Subscribe':
-            return '',
         if m.member == 'GetUnitFileState':
             return ('s', self.template) if self.template else None
         if m.member == 'LoadUnit':
@@ -128,9 +126,14 @@ class Systemd:
             self.on_request(m.body[0])
         if m.kind != rawbus.CALL:
             return
-        if m.flags & NO_REPLY:
-            raise AssertionError(f'{m.member} wants no answer')
         self.asked.append((m.member, *m.body))
+        if m.member == 'Subscribe':
+            # systemd refuses to follow org.freedesktop.DBus, and answers only if it has to
+            if m.sender != self.c.unique or not m.flags & NO_REPLY:
+                raise AssertionError(f'Subscribe of {m.sender} with flags {m.flags}')
+            return
+        if m.flags & NO_REPLY or m.sender != rawbus.BUS:
+            raise AssertionError(f'{m.member} of {m.sender} with flags {m.flags}')
         if not self.answers:
             return
         result = None if self.answers == 'error' else self.result_of(m)
