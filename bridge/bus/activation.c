@@ -24,78 +24,11 @@
 #include "bridge/bus/unicast.h"
 #include "bridge/bus/unit-watch.h"
 #include "bridge/bus/verdict.h"
+#include "bridge/bus/waiter.h"
 #include "bridge/wire/names.h"
 #include "bridge/wire/reader.h"
 
 #define WARNINGS_MAX 200
-
-enum waiter_kind {
-        WAITER_MESSAGE, /* a message to the owner of the name */
-        WAITER_START,   /* a call of StartServiceByName, which the bus answers */
-        WAITER_CALL,    /* another call to the bus, which is dispatched again */
-};
-
-struct waiter {
-        struct start *start;
-        struct client *client; /* NULL: the bus itself */
-        struct message *m;
-        uint64_t caller_cookie;
-        size_t n_fds; /* charged to the client's user */
-        enum waiter_kind kind;
-        struct waiter *prev, *next;
-        struct waiter *client_prev, *client_next;
-};
-
-/* waiters */
-
-/*
- * The number of waiters of the client's user, or, if client is NULL, of the bus itself. Each user,
- * and the bus, may have max_pending_service_starts waiters, so no user takes the room of another.
- */
-static uint32_t *count_of(struct activation *activation, struct client *client) {
-        return client ? &client->account->n_waiting : &activation->n_own;
-}
-
-static bool is_full(struct activation *activation, struct client *client) {
-        return (int64_t)*count_of(activation, client) >=
-               activation->bus->limits.max_pending_service_starts;
-}
-
-static int waiter_new(struct start *start, struct client *client, struct message *m,
-                      uint64_t caller_cookie, enum waiter_kind kind) {
-        struct waiter *waiter;
-
-        waiter = malloc(sizeof(*waiter));
-        if (!waiter)
-                return -ENOMEM;
-        *waiter = (struct waiter){
-                .start = start,
-                .client = client,
-                .m = message_ref(m),
-                .caller_cookie = caller_cookie,
-                .kind = kind,
-        };
-        DL_APPEND(start->waiters, waiter);
-        ++*count_of(start->activation, client);
-        if (client) {
-                DL_APPEND2(client->waiters, waiter, client_prev, client_next);
-                waiter->n_fds = m->n_fds;
-                fds_take(client->bus, client->account, FDS_HELD, waiter->n_fds);
-        }
-        return 0;
-}
-
-static void waiter_free(struct waiter *waiter) {
-        DL_DELETE(waiter->start->waiters, waiter);
-        --*count_of(waiter->start->activation, waiter->client);
-        if (waiter->client) {
-                fds_drop(waiter->client->bus, waiter->client->account, FDS_HELD, waiter->n_fds);
-                DL_DELETE2(waiter->client->waiters, waiter, client_prev, client_next);
-                quota_release(waiter->client, waiter->m);
-        }
-        message_unref(waiter->m);
-        free(waiter);
-}
 
 void activation_forget(struct client *client) {
         while (client->waiters) {
@@ -229,7 +162,7 @@ static int hold_for_systemd(struct activation *activation, struct message *m) {
         struct start *start = start_find(activation, LAUNCH_SYSTEMD_NAME);
         int r;
 
-        if (is_full(activation, NULL)) {
+        if (waiter_is_full(activation, NULL)) {
                 complain(&activation->bus->complaints, activation->bus->uid,
                          "The bus drops a message to systemd: too many messages wait for it");
                 return 0;
@@ -348,7 +281,7 @@ static bool has_room(struct client *client, const struct message *m, const char 
         const struct bus *bus = client->bus;
 
         failure->name = DRIVER_ERROR("LimitsExceeded");
-        if (is_full(bus->activation, client)) {
+        if (waiter_is_full(bus->activation, client)) {
                 snprintf(failure->text, sizeof(failure->text),
                          "The maximum number of pending activations of uid %u has been reached, "
                          "activation of %s failed (max_pending_service_starts=%lld)",
@@ -601,15 +534,19 @@ static int unit_failed(struct unit_watches *watches, const char *unit,
                        const struct launch_failure *failure, const struct unit_end *end) {
         struct bus *bus = watches->bus;
         struct start *start, *next;
+        bool is_logged = false;
         int result = 0;
 
-        log_write(bus->log, LOG_LEVEL_WARNING, "Activation via systemd failed for unit '%s': %s",
-                  unit, failure->text);
         HASH_ITER(hh, bus->activation->starts, start, next) {
                 struct launch_failure own = *failure;
 
                 if (!start->unit || strcmp(start->unit, unit) != 0)
                         continue;
+                if (!is_logged)
+                        complain(&bus->complaints, start->uid,
+                                 "Activation via systemd failed for unit '%s': %s", unit,
+                                 failure->text);
+                is_logged = true;
                 if (start->by_template && unit_end_is_exit(end))
                         launch_explain_template(start, end->status, &own);
                 keep_error(&result, activation_fail(start, own.name, own.text));

@@ -3,7 +3,7 @@
 #
 # A service that the bus starts. It requests the names in its arguments. Its methods return which
 # messages it received (Heard), its environment (Environment), how it was started (Process), or the
-# arguments of the call. --fork: go to the background first. --fail-once: exit with 3 if FILE does
+# arguments of the call; Release gives up the names, and Quit ends it. --fork: go to the background first. --fail-once: exit with 3 if FILE does
 # not exist, and create it.
 #
 #   service-activated.py [--fork] [--fail-once FILE] NAME...
@@ -68,6 +68,10 @@ def main():
             c.send(rawbus.reply(m, 'a{ss}', dict(os.environ)))
         elif m.member == 'Process':
             c.send(rawbus.reply(m, 'a{ss}', at_start))
+        elif m.member == 'Release':
+            for name in args:
+                c.send(rawbus.bus_call('ReleaseName', 's', name))
+            c.send(rawbus.reply(m))
         elif m.member == 'Quit':
             c.send(rawbus.reply(m))
             return

@@ -34,6 +34,8 @@ BASIC = {
                     '--systemd-activation\n',
     'basic.target': '[Unit]\n',
     'shutdown.target': '[Unit]\nDefaultDependencies=no\n',
+    'Caller.service': '[Service]\nType=oneshot\nExecStart=-/usr/bin/busctl '
+                      '--address=unix:path=%t/bus call com.example.Oneshot / a.b C\n',
     'default.target': '[Unit]\nRequires=dbus.service\n',
 }
 NOW = '[Service]\nExecStart='
@@ -357,12 +359,30 @@ def the_environment_of_a_service_without_a_unit(machine):
 
 
 @on_machine
+def a_service_without_a_unit_that_gives_up_its_name(machine):
+    machine.answer(machine.send('PlainForks'))
+    pid = machine.c.call('GetConnectionUnixProcessID', 's', 'com.example.PlainForks').body[0]
+    machine.answer(machine.c.send(call('com.example.PlainForks', '/', None, 'Release')))
+    wait_until(lambda: not os.path.exists(f'/proc/{pid}'), 'the end of the service')
+    # the next message starts another one
+    equal(machine.answer(machine.send('PlainForks')).kind, RETURN)
+
+
+@on_machine
 def a_failed_service_without_a_unit_leaves_nothing_behind(machine):
     fails(machine.answer(machine.send('PlainExit')), 'Spawn.ChildExited', 'status 77')
     units = subprocess.run(['systemctl', '--user', 'list-units', '--all', '--plain', '--no-legend',
                             'bus1-service@com.example.PlainExit.service'], env=machine.env,
                            capture_output=True, text=True).stdout
     equal(units, '')
+
+
+@on_machine
+def the_log_names_the_unit_of_the_caller(machine):
+    machine.systemctl('start', 'Caller')
+    with open(machine.directory + '/log') as f:
+        lines = [line for line in f if "service name='com.example.Oneshot'" in line]
+    contains(lines[-1], 'comm="busctl" unit="Caller.service"')
 
 
 @on_machine
