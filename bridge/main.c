@@ -160,6 +160,8 @@ static int take_over(void *userdata, struct reload_state *state, char **ret_erro
         bridge->config = state->config;
         state->config = old;
         activation_exchange_table(bridge->bus.activation, &state->services);
+        /* Without memory for the question, the bus goes on with what it knows. */
+        activation_look_for_template(bridge->bus.activation);
         watched(bridge, watch_set(&bridge->watch, bridge->config));
         return 0;
 }

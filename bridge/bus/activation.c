@@ -129,6 +129,10 @@ void activation_exchange_table(struct activation *activation, struct service_tab
                 log_write(activation->bus->log, LOG_LEVEL_WARNING, "%s", now->warnings[i]);
 }
 
+int activation_look_for_template(struct activation *activation) {
+        return unit_watch_look_for_template(activation->watches);
+}
+
 /*
  * Find the service. If service_table_refresh() finds that the table is out of date, the directories
  * are read again first.

@@ -38,6 +38,11 @@ int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_l
 struct activation *activation_free(struct activation *activation);
 /* Replace the table of services by *table; *table gets the old one, which the caller frees. */
 void activation_exchange_table(struct activation *activation, struct service_table **table);
+/*
+ * The bus has read its files again: whoever has changed them may have installed the template unit
+ * (unit-watch.h), so ask systemd. -ENOMEM: nothing has changed.
+ */
+int activation_look_for_template(struct activation *activation);
 
 enum {
         ACTIVATION_E_UNKNOWN = 1, /* there is no such service */

@@ -188,10 +188,10 @@ static int subscribe(struct unit_watches *watches) {
         return r < 0 ? r : route_from_driver(watches->bus, watches->systemd, m, NULL);
 }
 
-static int ask_for_template(struct unit_watches *watches) {
+int unit_watch_look_for_template(struct unit_watches *watches) {
         struct writer w;
 
-        if (!watches->bus->standard_configuration)
+        if (!watches->systemd || !watches->bus->standard_configuration)
                 return 0;
         call_init(watches, &w, SYSTEMD_PATH, SYSTEMD "Manager", "GetUnitFileState", "s");
         writer_string(&w, LAUNCH_TEMPLATE);
@@ -297,7 +297,7 @@ int unit_watch_set_systemd(struct unit_watches *watches, struct client *owner) {
         choose_signals(watches);
         if (!watches->systemd)
                 return 0;
-        r = ask_for_template(watches);
+        r = unit_watch_look_for_template(watches);
         if (r >= 0 && watches->watches)
                 r = subscribe(watches);
         return r;
@@ -479,7 +479,7 @@ static int ask_for_everything(struct unit_watches *watches) {
 
         HASH_ITER(hh, watches->watches, watch, next)
                 watch->path_is_known = false;
-        keep_error(&result, ask_for_template(watches));
+        keep_error(&result, unit_watch_look_for_template(watches));
         keep_error(&result, mark(watches, NULL, NULL, NULL));
         return result;
 }

@@ -78,6 +78,12 @@ void unit_watch_end(struct unit_watches *watches, const char *unit);
 int unit_watch_set_systemd(struct unit_watches *watches, struct client *owner);
 int unit_watch_resume(struct unit_watches *watches);
 
+/*
+ * Ask systemd, if it can be asked, whether it has LAUNCH_TEMPLATE. The answer sets has_template. A
+ * new owner of the name is asked anyway.
+ */
+int unit_watch_look_for_template(struct unit_watches *watches);
+
 /* Is m, a return or error to the bus, the answer to a question? */
 bool unit_watch_expects(const struct unit_watches *watches, const struct client *client,
                         const struct message *m);

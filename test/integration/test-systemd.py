@@ -48,7 +48,7 @@ ENDS = {
     'ExecStartPre': ('[Service]\nExecStartPre=/bin/false\nExecStart=/bin/true\n',
                      'Spawn.ChildExited', 'one of its processes'),
     'Signal': (NOW + "/bin/sh -c 'kill -9 $$$$'\n", 'Spawn.ChildSignaled', 'signal 9'),
-    'Core': ('[Service]\nLimitCORE=infinity\nWorkingDirectory=/tmp\n'
+    'Core': ('[Service]\nLimitCORE=infinity\nWorkingDirectory={directory}\n'
              "ExecStart=/bin/sh -c 'kill -6 $$$$'\n", 'Spawn.ChildSignaled', 'signal 6'),
     'ExitsWell': (NOW + '/bin/true\n', 'Spawn.Failed', 'has not taken the name'),
     'Oneshot': ('[Service]\nType=oneshot\nExecStart=/bin/true\n', 'Spawn.Failed',
@@ -185,19 +185,24 @@ class Machine:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL)
         try:
-            wait_until(lambda: self.process.poll() is not None or os.path.exists(d + '/run/bus'),
-                       'systemd')
+            wait_until(lambda: self.process.poll() is not None or self.connect(), 'systemd')
             if self.process.poll() is not None:
-                raise Skip('systemd does not run here')
-            self.connect()
+                self.why = 'systemd does not run here'
+                self.stop()
+                return
             wait_until(lambda: self.c.call('NameHasOwner', 's', 'org.freedesktop.systemd1').body[0],
                        'systemd on the bus')
-        except (Skip, AssertionError) as e:
-            self.why = str(e)
+        except BaseException:
             self.stop()
+            raise
 
     def connect(self):
-        self.c = rawbus.Connection(f'unix:path={self.directory}/run/bus').authenticate()
+        try:
+            c = rawbus.Connection(f'unix:path={self.directory}/run/bus')
+        except OSError:
+            return False  # systemd does not listen yet
+        self.c = c.authenticate()
+        return True
 
     def systemctl(self, *args):
         subprocess.run(['systemctl', '--user', *args], env=self.env, check=True,
@@ -230,8 +235,11 @@ def kill_all(top, but):
     def pids():
         found = set()
         for path, _, _ in os.walk(top):
-            with open(path + '/cgroup.procs') as f:
-                found |= {int(pid) for pid in f.read().split()}
+            try:
+                with open(path + '/cgroup.procs') as f:
+                    found |= {int(pid) for pid in f.read().split()}
+            except OSError:
+                pass  # systemd has just removed it
         return found - {but}
 
     def none_left():

@@ -625,6 +625,23 @@ def a_template_that_has_gone():
 
 
 @test
+def a_template_that_comes_later():
+    with Session() as s:
+        s.fails(s.a.send(to('com.example.Plain')), 'Spawn.ChildExited', 'status 77')
+        s.systemd.template = 'static'
+        s.a.call('ReloadConfig')
+        s.systemd.settle()
+        unit, serial = begin(s, 'com.example.Plain', PLAIN)
+        unit.over(Result='timeout')
+        s.systemd.changed(unit)
+        s.fails(serial, 'TimedOut')
+        s.systemd.template = None
+        s.a.call('ReloadConfig')
+        s.systemd.settle()
+        s.fails(s.a.send(to('com.example.Plain')), 'Spawn.ChildExited', 'status 77')
+
+
+@test
 def another_refusal_of_the_template():
     with Session(template='static') as s:
         s.systemd.add(PLAIN)
