@@ -15,6 +15,7 @@
 #   make build-cross   build bus1.ko for 32 bits, arm64 and PREEMPT_RT
 #   make test-vm-other run the tests of bus1.ko on arm64 and on PREEMPT_RT
 #   make test-intree   boot a kernel with bus1 in its source, and run KUnit tests and kselftests
+#   make test-machine  compare whole machines with dbus-daemon and with the bridge, from packages
 #   make kernel-lint   check the kernel's code with the kernel's own tools
 #   make bench         compare with dbus-daemon and dbus-broker
 #   make bench-vm      the same for bus1.ko, in a virtual machine
@@ -30,7 +31,7 @@ BUILD ?= build
 MESON_OPTIONS ?=
 PACKAGES_SUITE ?= bookworm
 
-.PHONY: all build run test test-quick lint kernel-lint coverage test-vm test-vm-all test-vm-other test-intree build-cross bench bench-vm kernel doc-pictures install packages clean
+.PHONY: all build run test test-quick lint kernel-lint coverage test-vm test-vm-all test-vm-other test-machine test-intree build-cross bench bench-vm kernel doc-pictures install packages clean
 
 all: build
 
@@ -94,6 +95,13 @@ test-vm-other:
 test-intree:
 	@tools/install-deps vm
 	@test/vm/run $(BUILD) intree
+
+test-machine:
+	@tools/install-deps vm
+	@$(MAKE) --no-print-directory packages
+	@for suite in $(PACKAGES_SUITE); do \
+		test/vm/machine/run --suite=$$suite $(BUILD)/packages/$$suite || exit 1; \
+	done
 
 bench:
 	@tools/install-deps bench
