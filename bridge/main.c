@@ -17,6 +17,7 @@
 #include "bridge/base/log.h"
 #include "bridge/base/loop.h"
 #include "bridge/base/systemd.h"
+#include "bridge/bus/account.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/configure.h"
@@ -501,6 +502,7 @@ static void stop(struct bridge *bridge) {
         activation_free(bridge->bus.activation);
         service_table_free(bridge->services);
         mediate_free_all(&bridge->bus);
+        account_forget_idle(&bridge->bus);
         bus_deinit(&bridge->bus);
         loop_timer_cancel(&bridge->loop, &bridge->reply_timer);
         watch_deinit(&bridge->watch);

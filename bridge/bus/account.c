@@ -13,6 +13,8 @@
 
 /* Shares without messages that an account keeps, so that they need not be made for each message. */
 #define IDLE_SHARES_MAX 8
+/* accounts without references that a bus keeps */
+#define IDLE_ACCOUNTS_MAX 256
 #define NOTE_INTERVAL (60 * INT64_C(1000000000)) /* ns between two lines about a user */
 
 struct account *account_find(struct bus *bus, uint32_t uid) {
@@ -38,22 +40,55 @@ struct account *account_get(struct bus *bus, uint32_t uid) {
                 if (!fresh->hh.tbl)
                         return NULL;
                 account = steal_ptr(&fresh);
+        } else if (account->n_refs == 0) {
+                DL_DELETE2(bus->idle_accounts, account, idle_prev, idle_next);
+                bus->n_idle_accounts--;
         }
         account->n_refs++;
         return account;
 }
 
-void account_put(struct bus *bus, struct account *account) {
+static void account_free(struct bus *bus, struct account *account) {
         struct share *share, *next;
-
-        if (!account || --account->n_refs > 0)
-                return;
 
         DL_FOREACH_SAFE(account->shares, share, next)
                 free(share);
-        schedule_forget(&bus->schedule, &account->schedule);
         HASH_DEL(bus->accounts, account);
         free(account);
+}
+
+static void idle_free(struct bus *bus, struct account *account) {
+        DL_DELETE2(bus->idle_accounts, account, idle_prev, idle_next);
+        bus->n_idle_accounts--;
+        account_free(bus, account);
+}
+
+/* A user must not get back what it has used up by closing its connections for a moment. */
+static void keep_idle(struct bus *bus, struct account *account, int64_t now) {
+        account->idle_until = account->starts_due;
+        if (account->logged != 0 && account->idle_until < account->logged + NOTE_INTERVAL)
+                account->idle_until = account->logged + NOTE_INTERVAL;
+        DL_APPEND2(bus->idle_accounts, account, idle_prev, idle_next);
+        bus->n_idle_accounts++;
+        while (bus->idle_accounts &&
+               (bus->idle_accounts->idle_until <= now || bus->n_idle_accounts > IDLE_ACCOUNTS_MAX))
+                idle_free(bus, bus->idle_accounts);
+}
+
+void account_put(struct bus *bus, struct account *account) {
+        if (!account || --account->n_refs > 0)
+                return;
+
+        schedule_forget(&bus->schedule, &account->schedule);
+        if (account->starts_due == 0 && account->logged == 0)
+                account_free(bus, account);
+        else
+                keep_idle(bus, account, loop_now());
+}
+
+void account_forget_idle(struct bus *bus) {
+        while (bus->idle_accounts)
+                idle_free(bus, bus->idle_accounts);
 }
 
 uint64_t account_current(const struct bus *bus) {

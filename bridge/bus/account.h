@@ -106,6 +106,10 @@ struct account {
         uint64_t n_events[N_ACCOUNT_EVENTS];
         int64_t logged; /* when the last line about them was logged; 0: never */
         UT_hash_handle hh;
+
+        /* Without references, it is kept while starts_due or logged count: until idle_until. */
+        struct account *idle_prev, *idle_next;
+        int64_t idle_until;
 };
 
 /* Find the account of a user, which is no subordinate one (account_get()); NULL if it has none. */
@@ -117,6 +121,8 @@ struct account *account_find(struct bus *bus, uint32_t uid);
 struct account *account_get(struct bus *bus, uint32_t uid);
 /* Drop a reference. NULL is fine. */
 void account_put(struct bus *bus, struct account *account);
+/* Free the accounts that are kept though nobody has a reference. */
+void account_forget_idle(struct bus *bus);
 /* The user whose job is running, as whose fault everything counts; ACCOUNT_NOBODY: the bus. */
 uint64_t account_current(const struct bus *bus);
 

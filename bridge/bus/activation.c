@@ -66,12 +66,23 @@ static void forget_unit(struct start *start) {
         start->by_template = false;
 }
 
+/* It does not begin, or another user pays for it. */
+static void give_back(struct start *start) {
+        struct account *account = account_find(start->activation->bus, start->payer);
+
+        if (account)
+                account->starts_due -= PACE_INTERVAL;
+}
+
 static void start_free(struct start *start) {
         struct activation *activation = start->activation;
 
+        if (start->turn > 0)
+                give_back(start);
         while (start->waiters)
                 waiter_free(start->waiters);
-        HASH_DEL(activation->starts, start);
+        if (!start->is_over)
+                HASH_DEL(activation->starts, start);
         loop_timer_cancel(activation->loop, &start->timer);
         child_forget(start->child);
         forget_unit(start);
@@ -248,6 +259,7 @@ static int begin_late(struct loop_timer *timer) {
                 start_free(start);
                 return 0;
         }
+        start->turn = 0;
         service = find_service(start->activation, start->name);
         if (!service) {
                 snprintf(failure.text, sizeof(failure.text), "The service file of %s was removed",
@@ -269,6 +281,25 @@ static int begin_in_turn(struct start *start, const struct service *service, str
                 return begin(start, service, client, ret_failure);
         account_note(client->bus, client->account, ACCOUNT_PACED);
         start->timer.expired = begin_late;
+        start->turn = at;
+        start->payer = client->account->uid;
+        return loop_timer_set(start->activation->loop, &start->timer, at);
+}
+
+/* Another user wants a start that has to wait for its turn: does this user's come sooner? */
+static int begin_sooner(struct start *start, struct client *client) {
+        int64_t at;
+
+        if (start->turn == 0 || start->payer == client->account->uid)
+                return 0;
+        at = pace_start(&client->account->starts_due, loop_now());
+        if (at >= start->turn) {
+                client->account->starts_due -= PACE_INTERVAL;
+                return 0;
+        }
+        give_back(start);
+        start->payer = client->account->uid;
+        start->turn = at;
         return loop_timer_set(start->activation->loop, &start->timer, at);
 }
 
@@ -356,6 +387,8 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
                         r = begin_in_turn(start, service, client, ret_failure);
                 if (r > 0)
                         start_free(start);
+        } else {
+                r = begin_sooner(start, client);
         }
         if (r == 0)
                 r = waiter_new(start, client, m, caller_cookie, kind);
@@ -442,10 +475,31 @@ int activation_answer(struct start *start) {
         return result;
 }
 
+/*
+ * Deliver a message or call that was held. What was delivered before it may have changed the owner:
+ * then it is routed anew.
+ */
+static int deliver(const char *name, struct client *owner, struct client *client, struct message *m,
+                   uint64_t caller_cookie, bool is_call) {
+        struct bus *bus = owner->bus;
+
+        if (is_call)
+                return bus->dispatch(client, m, caller_cookie);
+        if (client && name_resolve(&bus->names, name, strlen(name)) != owner)
+                return bus->receive_again(client, m, caller_cookie, false);
+        return unicast_held(owner, client, m, caller_cookie);
+}
+
 int activation_deliver(struct start *start, struct client *owner) {
         int result = 0, r;
 
-        while (start && start->waiters) {
+        if (!start)
+                return 0;
+        /* The messages may cause that the name loses its owner, and that it is started again. */
+        HASH_DEL(start->activation->starts, start);
+        start->is_over = true;
+        loop_timer_cancel(start->activation->loop, &start->timer);
+        while (start->waiters) {
                 struct waiter *waiter = start->waiters;
                 CLEANUP(message_unrefp) struct message *m = message_ref(waiter->m);
                 struct client *client = waiter->client;
@@ -454,12 +508,10 @@ int activation_deliver(struct start *start, struct client *owner) {
 
                 /* From now on the queue of the owner is charged with it, or a docket. */
                 waiter_free(waiter);
-                r = is_call ? client->bus->dispatch(client, m, caller_cookie)
-                            : unicast_held(owner, client, m, caller_cookie);
+                r = deliver(start->name, owner, client, m, caller_cookie, is_call);
                 keep_error(&result, r);
         }
-        if (start)
-                start_free(start);
+        start_free(start);
         return result;
 }
 

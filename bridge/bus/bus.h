@@ -139,9 +139,11 @@ struct bus {
         struct name_registry names;
         struct match_index matches;
         struct reply_table replies;
-        struct account *accounts; /* hash by uid */
-        struct fds_pool fds[2];   /* by enum fds_kind */
-        struct client *deaf;      /* those of deaf_for_a_time() */
+        struct account *accounts;      /* hash by uid */
+        struct account *idle_accounts; /* of these: those without references, oldest first */
+        uint32_t n_idle_accounts;
+        struct fds_pool fds[2]; /* by enum fds_kind */
+        struct client *deaf;    /* those of deaf_for_a_time() */
         struct loop_timer deaf_timer;
         bool policy_is_checked;                 /* see docket_note_input() */
         struct docket *dockets;                 /* of clients that wait for a newer policy */

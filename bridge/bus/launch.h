@@ -65,6 +65,9 @@ struct start {
         char *unit;             /* the unit, if systemd starts the service; else NULL */
         bool by_template;       /* unit is an instance of LAUNCH_TEMPLATE */
         bool is_watched;        /* the unit has a watch for this start */
+        bool is_over;           /* the name has an owner; the start is in no hash any more */
+        int64_t turn;           /* when it may begin (pace.h); 0: it has begun */
+        uint32_t payer;         /* the account for which pace_start() has counted it */
         struct loop_timer timer;
         UT_hash_handle hh;
         char name[];

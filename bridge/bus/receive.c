@@ -159,8 +159,8 @@ static int receive_registered(struct client *client, struct message *m, uint64_t
                 return 0; /* D-Bus spec, "Message Format": unknown types are ignored */
         if (__builtin_expect(client->docket != NULL, false)) {
                 r = docket_queue(client, m, cookie);
-                if (r <= 0)
-                        return r;
+                /* what was judged may have made the client a monitor */
+                return r <= 0 ? r : client_receive_again(client, m, cookie, false);
         }
         return route(client, m, cookie);
 }

@@ -21,6 +21,7 @@
 #include "base/container-of.h"
 #include "base/error.h"
 #include "bridge/bus/account.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/membership.h"
 
 /* beginning */
@@ -107,8 +108,10 @@ static int end_run(struct schedule_job *job) {
         bool done;
         int r;
 
+        /* others wait for what it sent */
+        r = docket_flush(client);
         native_openings_end(session);
-        r = client_leave_in_turn(client, &done);
+        keep_error(&r, client_leave_in_turn(client, &done));
         if (!done)
                 schedule_add_first(&client->bus->schedule, &client->account->schedule,
                                    &session->end);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/container-of.h"
+#include "bridge/bus/account.h"
 #include "bridge/bus/mediate.h"
 #include "test/unit/suite.h"
 
@@ -66,6 +67,8 @@ void fixture_teardown(void) {
         ck_assert_ptr_null(bus.names.names);
         ck_assert_uint_eq(bus.matches.nodes.n, 0);
         mediate_free_all(&bus);
+        account_forget_idle(&bus);
+        ck_assert_ptr_null(bus.accounts);
         bus_deinit(&bus);
 }
 

@@ -36,6 +36,7 @@ void queues_setup(void) {
 
 void queues_teardown(void) {
         ck_assert_ptr_null(bus.clients);
+        account_forget_idle(&bus);
         ck_assert_ptr_null(bus.accounts);
         for (size_t i = 0; i < N_FDS; i++) {
                 ck_assert_uint_eq(bus.fds[i].used, 0);

@@ -55,6 +55,29 @@ START_TEST(account_paces_starts_after_a_burst) {
 }
 END_TEST
 
+START_TEST(account_does_not_forget_what_a_user_has_used_up) {
+        struct account *a = account_get(&bus, A), *b = account_get(&bus, B);
+
+        ck_assert_int_gt(pace_start(&a->starts_due, loop_now()), 0);
+        account_put(&bus, a);
+        account_put(&bus, b);
+        ck_assert_ptr_eq(account_find(&bus, A), a);
+        ck_assert_ptr_null(account_find(&bus, B));
+        ck_assert_ptr_eq(account_get(&bus, A), a);
+        ck_assert_uint_eq(bus.n_idle_accounts, 0);
+        account_put(&bus, a);
+        ck_assert_uint_eq(bus.n_idle_accounts, 1);
+        /* not for ever, and not many */
+        for (uint32_t uid = 5000; uid < 6000; uid++) {
+                a = account_get(&bus, uid);
+                pace_start(&a->starts_due, loop_now());
+                account_put(&bus, a);
+        }
+        ck_assert_uint_le(bus.n_idle_accounts, 256);
+        ck_assert_ptr_null(account_find(&bus, A));
+}
+END_TEST
+
 /*
  * Users take one after the other as much as the rule lets them, in random order and steps. Their
  * sum stays below the limit, and whoever comes late still gets a part.
@@ -440,6 +463,7 @@ int main(void) {
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, account_divides_by_n_and_its_logarithm);
         tcase_add_test(tcase, account_paces_starts_after_a_burst);
+        tcase_add_test(tcase, account_does_not_forget_what_a_user_has_used_up);
         tcase_add_loop_test(tcase, account_division_leaves_room_for_all, 0, 3);
         tcase_add_test(tcase, account_keeps_few_idle_shares);
         tcase_add_test(tcase, account_has_no_share_for_its_own_user_and_the_bus);
