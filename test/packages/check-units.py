@@ -64,6 +64,8 @@ def check(manager, unit, directory):
     options = {scope, '--address=systemd:', '--nofork', '--nopidfile', '--systemd-activation',
                '--syslog-only'}
     yield 'starts the bus on the sockets of systemd', '' if set(command[1:]) == options else command
+    again = {('StartLimitIntervalSec', '0'), ('RestartSec', '1s'), ('Restart', 'on-failure')}
+    yield 'starts a bus that fails again and again', str(again - set(found) or '')
     yield 'is the bus when enabled', '' if ('Alias', 'dbus.service') in found else text
 
 
