@@ -408,6 +408,9 @@ static int setup_bus(struct bridge *bridge) {
 
         bridge->bus.systemd_activation = bridge->options.systemd_activation;
         bridge->bus.standard_configuration = bridge->options.is_standard;
+        bridge->bus.system_configuration =
+                bridge->options.is_standard &&
+                strcmp(bridge->options.config_file, BUS_CONFIG_SYSTEM) == 0;
         bridge->bus.hooks.process = bridge;
         bridge->bus.hooks.reload = reload_asked;
         bridge->bus.hooks.policy_is_old = policy_is_old;

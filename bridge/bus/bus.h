@@ -129,6 +129,7 @@ struct bus {
         bool systemd_activation;
         bool has_servicehelper;
         bool standard_configuration; /* --session or --system has chosen the configuration */
+        bool system_configuration;   /* it was --system */
         struct client *unit_manager; /* systemd, while its broadcasts are of interest; or NULL */
 
         struct client *clients; /* all */

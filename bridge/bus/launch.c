@@ -169,8 +169,9 @@ struct client *launch_find_systemd(struct bus *bus) {
 }
 
 /*
- * Would bus1-launch start the service as this bus does? On a bus of the type "system" it becomes
- * the user of the service, like the helper, and on others it stays the user who runs systemd.
+ * Would bus1-launch start the service as this bus does? With --system it becomes the user of the
+ * service, like the helper, and with --session it stays the user who runs systemd. A configuration
+ * whose type is not that of the option gets no template.
  */
 static bool suits_template(const struct start *start, const struct service *service) {
         const struct bus *bus = start->activation->bus;
@@ -178,7 +179,8 @@ static bool suits_template(const struct start *start, const struct service *serv
         bool has_helper = bus->config && bus->config->servicehelper;
         size_t n = strlen(LAUNCH_TEMPLATE) + strlen(start->name);
 
-        return start->activation->has_template && service->exec && has_helper == is_system &&
+        return start->activation->has_template && service->exec &&
+               is_system == bus->system_configuration && has_helper == is_system &&
                (service->user || !is_system) && n <= LAUNCH_UNIT_NAME_MAX;
 }
 

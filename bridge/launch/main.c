@@ -6,11 +6,14 @@
  *      bus1-launch [--system | --session | --config-file=FILE] NAME
  *
  * systemd runs it in bus1-service@NAME.service, for which the bus asks (bridge/bus/launch.h). It
- * looks for the service file of NAME like the bus. On a bus of the type "system" it becomes the
- * user in User=. Then it executes the command line in Exec=. status.h has its exit statuses.
+ * looks for the service file of NAME like the bus. With --system, on a bus of the type "system",
+ * and for root without --session, it becomes the user in User=, so that no mistake in a
+ * configuration makes a service run as root. Then it executes the command line in Exec=. status.h
+ * has its exit statuses.
  */
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,18 +82,26 @@ static int execute(const struct service *service) {
         return r;
 }
 
-static int run(const struct bus_config *config, const struct service *service) {
+static bool needs_user(const struct bus_config *config, const char *file) {
+        if (strcmp(file, BUS_CONFIG_SYSTEM) == 0)
+                return true;
+        if (config->type && strcmp(config->type, "system") == 0)
+                return true;
+        return geteuid() == 0 && strcmp(file, BUS_CONFIG_SESSION) != 0;
+}
+
+static int run(const struct bus_config *config, const char *file, const struct service *service) {
         int status;
 
         if (!service->exec)
                 return complain_status(STATUS_FILE_INVALID, "%s has no Exec=", service->path);
         status = starter_set_environment(config);
-        if (status == 0 && config->type && strcmp(config->type, "system") == 0)
+        if (status == 0 && needs_user(config, file))
                 status = become(service);
         return status ? status : execute(service);
 }
 
-static int find_and_run(const struct bus_config *config, const char *name) {
+static int find_and_run(const struct bus_config *config, const char *file, const char *name) {
         struct service_table *table;
         const struct service *service;
         int r;
@@ -101,7 +112,7 @@ static int find_and_run(const struct bus_config *config, const char *name) {
                                        "cannot read the service files: %s", strerror(-r));
         service = service_table_find(table, name);
         if (service)
-                r = run(config, service);
+                r = run(config, file, service);
         else {
                 for (size_t i = 0; i < table->n_warnings; i++)
                         complain_status(0, "%s", table->warnings[i]);
@@ -127,7 +138,7 @@ int main(int argc, char **argv) {
         if (r < 0)
                 return complain_status(r == -ENOMEM ? STATUS_NO_MEMORY : STATUS_CONFIG_INVALID,
                                        "%s", error ? error : strerror(-r));
-        r = find_and_run(config, name);
+        r = find_and_run(config, file, name);
         bus_config_free(config);
         return r;
 }

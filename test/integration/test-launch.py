@@ -29,6 +29,7 @@ CONFIG = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
 </busconfig>
 '''
 SYSTEM = '<listen>unix:path=/run/dbus/system_bus_socket</listen>'
+NOBODY = 65534
 SHOW = '/bin/sh {directory}/show one "two words"'
 
 
@@ -65,6 +66,14 @@ class Launch:
         p = subprocess.run([program, *args], env=clean_environment(**environment), text=True,
                            capture_output=True, user=user, cwd='/')
         return p.returncode, p.stdout.splitlines(), p.stderr
+
+    def run_unprivileged(self, *args, **environment):
+        if os.geteuid() != 0:
+            return self.run(*args, **environment)
+        # a copy, because the directory of the build may be closed to others
+        program = shutil.copy(LAUNCH, self.directory)
+        os.chmod(program, 0o755)
+        return self.run(*args, program=program, user=NOBODY, **environment)
 
     def fails(self, status, text, *args, **kw):
         got, out, err = self.run(*args, **kw)
@@ -127,20 +136,31 @@ def a_session_service_stays_the_user():
             ('<listen>unix:path=/a</listen><listen>tcp:port=0</listen>'
              '<listen>unix:abstract=b</listen>', {}, 'unix:path=/a;unix:abstract=b')):
         with Launch('session', listen) as x:
-            x.service('com.example.A', f'Exec={SHOW}\nUser=nobody')
-            status, out, err = x.run('com.example.A', OWN='kept', DBUS_STARTER_ADDRESS='old',
-                                     **environment)
+            x.service('com.example.A', f'Exec={SHOW}\nUser=root')
+            status, out, err = x.run_unprivileged('com.example.A', OWN='kept',
+                                                  DBUS_STARTER_ADDRESS='old', **environment)
             equal((status, err), (0, ''))
-            equal(out[2], pwd.getpwuid(os.geteuid()).pw_name)
+            equal(out[2], pwd.getpwuid(os.geteuid() or NOBODY).pw_name)
             contains(out, 'DBUS_STARTER_BUS_TYPE=session', f'DBUS_STARTER_ADDRESS={address}',
                      f'DBUS_SESSION_BUS_ADDRESS={address}', 'OWN=kept')
+
+
+@test
+def root_becomes_the_user_whatever_the_type():
+    need_root()
+    for kind in 'session', None:
+        with Launch(kind) as x:
+            x.service('com.example.A', f'Exec={SHOW}\nUser=nobody')
+            x.service('com.example.B', f'Exec={SHOW}')
+            equal(x.run('com.example.A')[1][2], 'nobody')
+            x.fails(8, 'no User=', 'com.example.B')
 
 
 @test
 def a_bus_without_a_type():
     with Launch(None, '<listen>unix:path=/a</listen>') as x:
         x.service('com.example.A', f'Exec={SHOW}')
-        _, out, _ = x.run('com.example.A', DBUS_STARTER_BUS_TYPE='session')
+        _, out, _ = x.run_unprivileged('com.example.A', DBUS_STARTER_BUS_TYPE='session')
         contains(out, 'DBUS_STARTER_ADDRESS=unix:path=/a')
         equal([line for line in out if 'BUS_TYPE' in line or 'BUS_ADDRESS' in line], [])
 

@@ -260,6 +260,7 @@ static void setup(const char *type, char *helper) {
         ck_assert_int_eq(activation_new(&bus, &loop, &limit, &bus.activation), 0);
         bus.config = &config;
         bus.type = strdup(type);
+        bus.system_configuration = strcmp(type, "system") == 0;
         bus.systemd_activation = true;
         bus.activation->has_template = true;
 }
@@ -323,6 +324,10 @@ START_TEST(the_template_needs_the_bus_of_its_systemd) {
         expect_unit(&service, "");
         teardown();
         setup("system", NULL); /* the bus executes programs as itself */
+        expect_unit(&service, "");
+        teardown();
+        setup("session", NULL); /* root's systemd would run it, as another user or not at all */
+        bus.system_configuration = true;
         expect_unit(&service, "");
         teardown();
 }
