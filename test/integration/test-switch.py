@@ -6,8 +6,10 @@
 #
 #   test-switch.py BRIDGE BUS1CTL
 
+import fcntl
 import os
 import pty
+import resource
 import shutil
 import signal
 import stat
@@ -588,12 +590,17 @@ def only_one_switch_at_a_time():
     need_root()
     with Tree() as tree, tempfile.TemporaryDirectory() as directory:
         os.mkfifo(directory + '/go')
+        # what everybody can open is not the lock
+        fd = os.open(tree.root, os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_EX)
         with FakeSystemctl(f'>{directory}/begun; cat {directory}/go; exec "$real" "$@"') as env:
             first = subprocess.Popen([BUS1CTL, 'switch', f'--root={tree.root}', 'user', '--yes'],
                                      env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             wait_until(lambda: os.path.exists(directory + '/begun'), 'systemctl')
             _, errors = tree.switch('all', '--yes', status=FAILED)
             contains(errors, 'another bus1ctl switch')
+            equal(stat.S_IMODE(os.stat('/run/bus1ctl-switch.lock').st_mode), 0o600)
+            os.close(fd)
             os.close(os.open(directory + '/go', os.O_WRONLY))
             output, _ = first.communicate(timeout=TIMEOUT)
             equal(first.returncode, SUCCESS, output)
@@ -740,6 +747,7 @@ def the_bus_that_runs_is_named():
 class Machine(Tree):
     """A tree whose units and configurations replace those of this machine, in a namespace."""
 
+    mounts = ()  # more of them
     MOUNTS = ('etc/systemd', 'usr/share/dbus-1', 'run/systemd', 'run/user')
 
     def __init__(self):
@@ -784,7 +792,8 @@ class Machine(Tree):
         return found
 
     def switch(self, *args, status=SUCCESS, env=None, **popen):
-        mounts = [f'mount --bind {self.root}/{path} /{path}' for path in self.MOUNTS]
+        mounts = [f'mount --bind {self.root}/{path} /{path}'
+                  for path in (*self.MOUNTS, *self.mounts)]
         mounts += [f'mount --bind {self.root}/usr/lib/systemd/{scope} /usr/lib/systemd/{scope}'
                    for scope in SCOPES]
         script = ' && '.join(mounts) + ' && exec "$@"'
@@ -894,15 +903,68 @@ def a_failure_leaves_no_pins():
             _, errors = machine.switch('all', '--yes', status=FAILED, env=env)
         contains(errors, 'everything is as before')
         equal(machine.snapshot(), before)
-        # a user cannot lead the switch astray with a link
-        target = machine.path('target')
-        os.mkdir(target)
-        os.symlink(target, machine.path(os.path.dirname('run/' + USER_PIN)))
-        with FakeSystemctl(BOOTED) as env:
-            _, errors = machine.switch('all', '--yes', status=FAILED, env=env)
-        contains(errors, f'cannot make /run/{USER_PIN}', 'everything is as before')
-        equal(os.listdir(target), [])
-        assert not machine.is_bridge('system') and not machine.is_bridge('user')
+        # no room for the copy: half a unit, or none, would be no bus
+        machine.boot()
+        machine.switch('system', '--back', '--yes')
+        before = machine.snapshot()
+        os.unlink(machine.place('system'))
+        before.pop('etc/systemd/system/dbus.service')
+        for size in 0, 10:
+            with FakeSystemctl(BOOTED) as env:
+                _, errors = machine.switch(
+                    'system', '--yes', status=FAILED, env=env, restore_signals=False,
+                    preexec_fn=lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                                    (size, size)))
+            contains(errors, f'cannot make /run/{SYSTEM_PIN}', 'everything is as before')
+            equal(machine.snapshot(), before)
+
+
+@test
+def a_user_cannot_keep_the_machine_from_a_switch():
+    need_namespace()
+    other = NOBODY - 1
+    for fault in 'link', 'file', 'fifo':
+        with Machine() as machine, FakeSystemctl(BOOTED) as env:
+            machine.enable_broker('user')
+            machine.boot(NOBODY, other)
+            directory = machine.path(os.path.dirname('run/' + USER_PIN))
+            target = machine.path('target')
+            os.mkdir(target)
+            if fault == 'link':
+                os.symlink(target, directory)
+            elif fault == 'file':
+                open(directory, 'w').close()
+            else:
+                os.mkdir(directory)
+                os.mkfifo(directory + '/dbus.service')
+            for args in ('all', '--yes'), ('all', '--back', '--yes'):
+                _, errors = machine.switch(*args, env=env)
+                if fault == 'link' and len(args) == 2:
+                    contains(errors, f'cannot make /run/{USER_PIN}')
+                if fault == 'file':
+                    contains(errors, f'/run/{USER_PIN}', f'warning: going on without user {NOBODY}')
+                equal(machine.is_bridge('user'), len(args) == 2)
+                equal(os.path.lexists(machine.path('run/' + USER_PIN.replace(
+                    str(NOBODY), str(other)))), len(args) == 2)
+            equal(os.listdir(target), [])
+
+
+@test
+def a_user_with_a_bus_of_their_own_gets_no_pin():
+    need_namespace()
+    with Machine() as machine, FakeSystemctl(BOOTED) as env:
+        machine.enable_broker('user')
+        machine.boot(NOBODY)
+        machine.write('etc/passwd', 'root:x:0:0::/:/bin/sh\n'
+                      f'own:x:{NOBODY}:{NOBODY}::{machine.root}/home:/bin/sh\n')
+        machine.mounts = ('etc/passwd',)
+        machine.write('home/.config/systemd/user/dbus.service', UNIT.format(command='/bin/own'))
+        machine.switch('user', '--yes', env=env)
+        equal(machine.pins(), {})
+        machine.switch('user', '--back', '--yes', env=env)
+        shutil.rmtree(machine.path('home'))
+        machine.switch('user', '--yes', env=env)
+        equal(list(machine.pins()), [USER_PIN])
 
 
 @test

@@ -21,6 +21,10 @@
 #include "base/cleanup.h"
 #include "tools/bus1ctl/output.h"
 
+/* The work of a user may wait for file systems that belong to the user, and so for ever. */
+#define USER_MSEC 5000
+/* What a killed process may take to end, if a file system does not hold it. */
+#define KILL_MSEC 1000
 /* A bus reads its configuration and its service files before it is ready. */
 #define READY_MSEC 20000
 
@@ -107,21 +111,53 @@ int child_become(uid_t uid) {
         return 0;
 }
 
+/* Does the child end in time? Only it has the other end of the pipe. */
+static bool ends_within(int fd, int msec) {
+        int r;
+
+        do
+                r = poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, msec);
+        while (r < 0 && errno == EINTR);
+        return r != 0;
+}
+
+static int wait_for_user(pid_t pid, int fd, uid_t uid) {
+        int status;
+
+        if (!ends_within(fd, USER_MSEC)) {
+                kill(pid, SIGKILL);
+                /* A process that cannot end even now is left behind. */
+                if (ends_within(fd, KILL_MSEC))
+                        wait_for(pid);
+                return report_failure("the work of user %u is not done after %d seconds", uid,
+                                      USER_MSEC / 1000);
+        }
+        status = wait_for(pid);
+        return status >= 0 ? status : report_failure("the work of user %u was ended", uid);
+}
+
 int child_call_as(uid_t uid, int (*function)(void *userdata), void *userdata) {
-        int r, status;
+        int fds[2], r;
         pid_t pid;
 
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return report_failure("cannot make a pipe: %m");
         fflush(stdout);
         pid = fork();
-        if (pid < 0)
+        if (pid < 0) {
+                close(fds[0]);
+                close(fds[1]);
                 return report_failure("cannot fork: %m");
+        }
         if (pid == 0) {
                 r = child_become(uid);
                 _exit(r < 0 ? report_failure("cannot become user %u: %s", uid, strerror(-r))
                             : function(userdata));
         }
-        status = wait_for(pid);
-        return status >= 0 ? status : report_failure("the work of user %u was ended", uid);
+        close(fds[1]);
+        r = wait_for_user(pid, fds[0], uid);
+        close(fds[0]);
+        return r;
 }
 
 /* buses */

@@ -6,6 +6,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 #include "tools/bus1ctl/output.h"
 
 #define RUNTIME_DIRECTORIES "/run/user"
+#define NEW_SUFFIX ".new-bus1-bridge"
 
 /* dbus.service as it is now, and the directory of one manager. */
 struct pin {
@@ -27,10 +30,14 @@ struct pin {
 };
 
 static char *read_text(const char *path) {
-        CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+        /* The file may be one that a user has made. */
+        CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        CLEANUP_FCLOSE FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
         char *text = NULL;
         size_t size = 0;
 
+        if (f)
+                steal_fd(&fd);
         if (f && getdelim(&text, &size, '\0', f) >= 0)
                 return text;
         free(text);
@@ -64,10 +71,51 @@ static void pin_clear(struct pin *pin) {
 /* one pin; these run as the user whom the directory belongs to */
 
 static int write_text(const char *path, const char *text) {
-        CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        CLEANUP_CLOSE int fd =
+                open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
         size_t n = strlen(text);
+        ssize_t written;
 
-        return fd >= 0 && write(fd, text, n) == (ssize_t)n ? 0 : -1;
+        if (fd < 0)
+                return -1;
+        written = write(fd, text, n);
+        if (written >= 0 && (size_t)written < n)
+                errno = ENOSPC;
+        return written == (ssize_t)n ? 0 : -1;
+}
+
+/*
+ * Make the file in one step: an empty one would mask the bus. systemd ignores the other name. Fails
+ * with EEXIST only if the file exists.
+ */
+static int make_copy(const char *path, const char *text) {
+        CLEANUP_FREE char *new = unit_below(path, NEW_SUFFIX);
+        int r, error;
+
+        /* of a switch that was killed */
+        if (unlink(new) < 0 && errno != ENOENT)
+                return -1;
+        r = write_text(new, text);
+        if (r < 0 && errno == EEXIST)
+                errno = EBUSY;
+        if (r >= 0)
+                r = link(new, path);
+        error = errno;
+        unlink(new);
+        errno = error;
+        return r;
+}
+
+/* Does this user have a bus that differs from that of the machine? */
+static bool has_own_bus(void) {
+        struct passwd *user = getpwuid(geteuid());
+        CLEANUP_FREE char *path = NULL;
+        struct stat st;
+
+        if (!user)
+                return false;
+        path = unit_below(user->pw_dir, "/.config/systemd/user/" UNIT_BUS);
+        return lstat(path, &st) >= 0;
 }
 
 static int make_one(void *userdata) {
@@ -77,8 +125,25 @@ static int make_one(void *userdata) {
 
         if (mkdir(pin->directory, 0755) < 0 && errno != EEXIST)
                 return report_failure("cannot make %s: %m", pin->directory);
-        r = pin->text ? write_text(path, pin->text) : symlink(pin->bus.path, path);
-        return r >= 0 || errno == EEXIST ? STATUS_OK : report_failure("cannot make %s: %m", path);
+        r = pin->text ? make_copy(path, pin->text) : symlink(pin->bus.path, path);
+        if (r >= 0 || errno == EEXIST)
+                return STATUS_OK;
+        report_failure("cannot make %s: %m", path);
+        /* Another file may be in it. */
+        rmdir(pin->directory);
+        return STATUS_FAILED;
+}
+
+/* Only the user looks: root could wait for ever for a file system of the user. */
+static bool has_manager(const struct pin *pin) {
+        CLEANUP_FREE char *manager = copy_text(pin->directory);
+
+        *strrchr(manager, '/') = '\0';
+        return access(manager, F_OK) >= 0;
+}
+
+static int make_one_of_user(void *userdata) {
+        return !has_manager(userdata) || has_own_bus() ? STATUS_OK : make_one(userdata);
 }
 
 static int settle_one(void *userdata) {
@@ -104,36 +169,38 @@ static int settle_one(void *userdata) {
         return STATUS_OK;
 }
 
+static int settle_one_of_user(void *userdata) {
+        return has_manager(userdata) ? settle_one(userdata) : STATUS_OK;
+}
+
 /* all pins */
 
+/* What one user has done to files of the user must not keep the machine from a switch. */
 static int for_each_user(struct pin *pin, int (*function)(void *)) {
         DIR *directory = opendir(RUNTIME_DIRECTORIES);
         struct dirent *entry;
-        int status = STATUS_OK;
 
         /* Nobody has logged in. */
         if (!directory)
                 return errno == ENOENT ? STATUS_OK
                                        : report_failure("cannot read " RUNTIME_DIRECTORIES ": %m");
-        while (!status && (entry = readdir(directory))) {
-                char manager[64];
+        while ((entry = readdir(directory))) {
                 char *end;
                 unsigned long uid = strtoul(entry->d_name, &end, 10);
 
                 if (!isdigit((unsigned char)entry->d_name[0]) || *end || uid >= UINT32_MAX)
                         continue;
-                snprintf(manager, sizeof(manager), RUNTIME_DIRECTORIES "/%lu/systemd", uid);
-                if (access(manager, F_OK) < 0)
-                        continue;
                 snprintf(pin->directory, sizeof(pin->directory),
                          RUNTIME_DIRECTORIES "/%lu/systemd/user.control", uid);
-                status = child_call_as((uid_t)uid, function, pin);
+                if (child_call_as((uid_t)uid, function, pin))
+                        report_failure("warning: going on without user %lu", uid);
         }
         closedir(directory);
-        return status;
+        return STATUS_OK;
 }
 
-static int for_each(enum unit_scope scope, int (*function)(void *)) {
+static int for_each(enum unit_scope scope, int (*function)(void *),
+                    int (*function_of_user)(void *)) {
         CLEANUP(pin_clear) struct pin pin = {};
         int status;
 
@@ -144,15 +211,15 @@ static int for_each(enum unit_scope scope, int (*function)(void *)) {
         if (status || pin.bus.kind == UNIT_NONE)
                 return status;
         if (scope == UNIT_USER)
-                return for_each_user(&pin, function);
+                return for_each_user(&pin, function_of_user);
         snprintf(pin.directory, sizeof(pin.directory), "/run/systemd/system.control");
         return function(&pin);
 }
 
 int pin_make(enum unit_scope scope) {
-        return for_each(scope, make_one);
+        return for_each(scope, make_one, make_one_of_user);
 }
 
 int pin_settle(enum unit_scope scope) {
-        return for_each(scope, settle_one);
+        return for_each(scope, settle_one, settle_one_of_user);
 }

@@ -11,10 +11,11 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -23,6 +24,8 @@
 #include "tools/bus1ctl/place.h"
 #include "tools/bus1ctl/switch-check.h"
 #include "tools/bus1ctl/switch-status.h"
+
+#define LOCK_FILE "/run/bus1ctl-switch.lock"
 
 struct change {
         const char *what; /* the argument: system, user or all */
@@ -204,19 +207,31 @@ static int print_result(const struct change *change) {
         return output_flush();
 }
 
-/* Only one switch at a time. The lock ends with the process. */
+/*
+ * Only one switch of a tree at a time. The lock ends with the process, and processes that it starts
+ * do not have it. The file is one that only root can open, so that nobody else can take the lock.
+ * Each tree has a byte of it.
+ */
 static int take_lock(const struct change *change) {
         const char *root = *change->root ? change->root : "/";
-        int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+        struct stat st;
+        int fd;
 
+        if (stat(root, &st) < 0)
+                return report_failure("cannot look at %s: %m", root);
+        lock.l_start = (off_t)(((uint64_t)st.st_ino ^ (uint64_t)st.st_dev << 32) & INT64_MAX);
+        fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
         if (fd < 0)
-                return report_failure("cannot open %s: %m", root);
-        if (flock(fd, LOCK_EX | LOCK_NB) >= 0)
+                return report_failure("cannot open " LOCK_FILE ": %m");
+        if (fcntl(fd, F_SETLK, &lock) >= 0)
                 return STATUS_OK;
+        if (errno == EAGAIN || errno == EACCES)
+                report_failure("another bus1ctl switch is at work in %s", root);
+        else
+                report_failure("cannot lock " LOCK_FILE ": %m");
         close(fd);
-        return errno == EWOULDBLOCK
-                       ? report_failure("another bus1ctl switch is at work in %s", root)
-                       : report_failure("cannot lock %s: %m", root);
+        return STATUS_FAILED;
 }
 
 static int run(struct change *change) {
