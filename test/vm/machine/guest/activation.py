@@ -53,6 +53,7 @@ class Checks:
     def add(self, name, fault=None):
         self.file.write(f"not ok - {name}: {fault}\n" if fault else f"ok - {name}\n")
         self.file.flush()
+        points.progress(name)
 
 
 def write(path, text):
@@ -93,8 +94,8 @@ def set_up():
 
 def clean_up():
     """What comes after this is compared with what was before."""
-    subprocess.run("systemctl stop 'machine-*' 'bus1-service@org.example.machine*'", shell=True,
-                   check=False)
+    # not machine-agent.service, which runs this program
+    subprocess.run(["systemctl", "stop", "machine-[A-Z]*", f"bus1-service@{PREFIX}*"], check=False)
     for path in (*glob.glob(f"{UNITS}/machine-[A-Z]*"), *glob.glob(f"{SERVICES}/{PREFIX}.*"),
                  f"{POLICIES}/machine.conf", "/usr/local/bin/machine-service",
                  "/usr/local/bin/rawbus.py"):

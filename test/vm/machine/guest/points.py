@@ -24,6 +24,12 @@ PATIENCE = 120  # s: the machine is emulated
 rawbus.TIMEOUT = PATIENCE
 
 
+def progress(text):
+    """Tell on the console what happens now: if the machine does not end, this is all there is."""
+    with open("/dev/ttyS0", "w", encoding="utf-8") as console:
+        console.write(f"{text}\n")
+
+
 class Transcript:
     def __init__(self):
         self.lines = {}
@@ -67,6 +73,7 @@ def start_all(transcript, address, uid, label):
     names = sorted(connection.call("ListActivatableNames").body[0])
     transcript.add(f"{label}: activatable", " ".join(names))
     for name in names:
+        progress(f"{label}: start {name}")
         try:
             answer = connection.call("StartServiceByName", "su", name, 0)
             # whether it has just been started or runs already depends on when it was idle
@@ -111,6 +118,7 @@ def denials(transcript, address, label):
              for x in root.call(member).body[0] if not x.startswith(":")}
     transcript.add(f"{label}: names", " ".join(sorted(names)))
     for name in sorted(names):
+        progress(f"{label}: methods of {name}")
         methods = introspect(root, name)
         transcript.add(f"{label}: methods of {name}", len(methods) > 0)
         denied = []
@@ -190,6 +198,7 @@ def without_numbers(text):
 
 def tools(transcript):
     for user, printed, command in TOOLS:
+        progress(command)
         status, text = run(["sh", "-c", command], user)
         who = "user" if user else "root"
         value = f"{status}: {without_numbers(text)}" if printed else status
