@@ -57,6 +57,27 @@ static void drop_slow(struct connection *connection) {
         connection_close(connection, "closed by the bus");
 }
 
+/*
+ * A queue holds so few descriptors that the messages which one turn takes from a sender can fill
+ * it. If the queue is about to be written, write it now, so that nothing is refused of which the
+ * socket takes more.
+ */
+static int charge(struct connection *connection, struct message *m) {
+        struct client *client = &connection->client;
+        int r;
+
+        r = quota_charge_outgoing(client, m);
+        if (r != CLIENT_E_QUOTA || m->n_fds == 0 || !connection->flush.user)
+                return r;
+        schedule_cancel(&client->bus->schedule, &connection->flush);
+        r = connection_flush(&connection->flush);
+        if (r < 0)
+                return r;
+        return connection->output.is_broken || connection->close_reason
+                       ? CLIENT_E_GONE
+                       : quota_charge_outgoing(client, m);
+}
+
 static int client_deliver(struct client *client, struct message *m, struct reply *reply,
                           uint64_t cookie) {
         struct connection *connection = container_of(client, struct connection, client);
@@ -65,7 +86,7 @@ static int client_deliver(struct client *client, struct message *m, struct reply
         if (connection->output.is_broken || connection->close_reason)
                 return CLIENT_E_GONE;
 
-        r = quota_charge_outgoing(client, m);
+        r = charge(connection, m);
         if (r != 0) {
                 if (quota_kind_of(client, m) == QUOTA_NOTICE)
                         drop_slow(connection);

@@ -6,6 +6,7 @@
 
 import os
 import select
+import signal as signal_module
 import tempfile
 import time
 
@@ -221,6 +222,21 @@ def descriptors_that_wait_for_a_service_are_bounded():
                 b.send(ask, [f.fileno()] * 16)
                 equal([m for m in b.drain() if m.kind == ERROR], [])
             works(b, connect(bus, C))
+
+
+@test
+def descriptors_that_the_socket_takes_are_not_refused():
+    with start(max_outgoing_unix_fds=64) as bus:
+        a, b = connect(bus, A, fds=True), connect(bus, B, fds=True)
+        n = 40  # more than a quarter, which strangers can have in a queue
+        with open('/dev/null', 'rb') as f:
+            os.kill(bus.pid, signal_module.SIGSTOP)  # it finds all of them at once
+            for i in range(n):
+                a.send(signal('/x', 'com.example', f'S{i}', destination=b.unique), [f.fileno()])
+            os.kill(bus.pid, signal_module.SIGCONT)
+            a.call('GetId')
+            got = [m.member for m in b.drain() if m.member and m.member.startswith('S')]
+        equal(got, [f'S{i}' for i in range(n)])
 
 
 @test
