@@ -71,7 +71,7 @@ static void give_back(struct start *start) {
         struct account *account = account_find(start->activation->bus, start->payer);
 
         if (account)
-                account->starts_due -= PACE_INTERVAL;
+                pace_give_back(&account->starts_due);
 }
 
 static void start_free(struct start *start) {
@@ -294,7 +294,7 @@ static int begin_sooner(struct start *start, struct client *client) {
                 return 0;
         at = pace_start(&client->account->starts_due, loop_now());
         if (at >= start->turn) {
-                client->account->starts_due -= PACE_INTERVAL;
+                pace_give_back(&client->account->starts_due);
                 return 0;
         }
         give_back(start);

@@ -29,3 +29,8 @@ static inline int64_t pace_start(int64_t *due, int64_t now) {
         *due += PACE_INTERVAL;
         return at > now ? at : now;
 }
+
+/* A start that pace_start() has counted does not begin, or is counted for another user. */
+static inline void pace_give_back(int64_t *due) {
+        *due -= PACE_INTERVAL;
+}

@@ -48,6 +48,9 @@ START_TEST(account_paces_starts_after_a_burst) {
         ck_assert_int_eq(pace_start(&due, begin + 12 * PACE_INTERVAL), begin + 12 * PACE_INTERVAL);
         ck_assert_int_eq(pace_start(&due, begin + 12 * PACE_INTERVAL), begin + 12 * PACE_INTERVAL);
         ck_assert_int_eq(pace_start(&due, begin + 12 * PACE_INTERVAL), begin + 13 * PACE_INTERVAL);
+        /* what does not begin can be begun later */
+        pace_give_back(&due);
+        ck_assert_int_eq(pace_start(&due, begin + 12 * PACE_INTERVAL), begin + 13 * PACE_INTERVAL);
         /* after a long time, the whole burst */
         for (int i = 0; i < PACE_BURST; i++)
                 ck_assert_int_eq(pace_start(&due, 2 * begin), 2 * begin);
