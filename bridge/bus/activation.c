@@ -14,11 +14,11 @@
 #include "base/container-of.h"
 #include "base/error.h"
 #include "bridge/base/log.h"
-#include "bridge/bus/descriptors.h"
+#include "bridge/bus/account.h"
 #include "bridge/bus/docket.h"
+#include "bridge/bus/held.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/pace.h"
-#include "bridge/bus/quota.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
 #include "bridge/bus/unicast.h"
@@ -177,7 +177,7 @@ static int hold_for_systemd(struct activation *activation, struct message *m) {
         struct start *start = start_find(activation, LAUNCH_SYSTEMD_NAME);
         int r;
 
-        if (waiter_is_full(activation, NULL)) {
+        if ((int64_t)activation->n_own >= activation->bus->limits.max_pending_service_starts) {
                 complain(&activation->bus->complaints, activation->bus->uid,
                          "The bus drops a message to systemd: too many messages wait for it");
                 return 0;
@@ -310,29 +310,28 @@ enum {
         WAIT_E_JUDGED_LATER, /* the message waits in a docket */
 };
 
-/* May one more message of client wait for a start? If so, m is charged to the client's backlog. */
-static bool has_room(struct client *client, const struct message *m, const char *name,
-                     struct launch_failure *failure) {
-        const struct bus *bus = client->bus;
+/* Charge client with m, which waits for the start of name. False: the reason is in *failure. */
+static bool charge(struct client *client, const struct message *m, const char *name,
+                   struct launch_failure *failure) {
+        size_t n = sizeof(failure->text);
 
         failure->name = DRIVER_ERROR("LimitsExceeded");
-        if (waiter_is_full(bus->activation, client)) {
-                snprintf(failure->text, sizeof(failure->text),
+        switch (held_charge(client, m)) {
+        case HELD_E_COUNT:
+                snprintf(failure->text, n,
                          "The maximum number of pending activations of uid %u has been reached, "
                          "activation of %s failed (max_pending_service_starts=%lld)",
                          client->account->uid, name,
-                         (long long)bus->limits.max_pending_service_starts);
+                         (long long)client->bus->limits.max_pending_service_starts);
                 return false;
-        }
-        if (m->n_fds > 0 && !fds_may_take(bus, client->account, FDS_HELD, m->n_fds)) {
-                snprintf(failure->text, sizeof(failure->text),
+        case HELD_E_FDS:
+                snprintf(failure->text, n,
                          "Too many file descriptors in messages of uid %u wait, activation of %s "
                          "failed",
                          client->account->uid, name);
                 return false;
-        }
-        if (quota_hold(client, m) != 0) {
-                snprintf(failure->text, sizeof(failure->text),
+        case HELD_E_BACKLOG:
+                snprintf(failure->text, n,
                          "Too many messages of %s wait for other clients, activation of %s failed",
                          client->unique_name, name);
                 return false;
@@ -376,7 +375,7 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
 
         if (kind == WAITER_MESSAGE)
                 r = check_send(client, m, caller_cookie, service, ret_failure);
-        if (r == 0 && !has_room(client, m, name, ret_failure))
+        if (r == 0 && !charge(client, m, name, ret_failure))
                 r = WAIT_E_REFUSED;
         if (r != 0)
                 return r;
@@ -393,7 +392,7 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
         if (r == 0)
                 r = waiter_new(start, client, m, caller_cookie, kind);
         if (r != 0)
-                quota_release(client, m);
+                held_discharge(client, m);
         return r > 0 ? WAIT_E_REFUSED : r;
 }
 

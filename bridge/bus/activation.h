@@ -22,7 +22,7 @@
  * program that still runs, it then kills the program). Each waiting message of a client is answered
  * with the same error, except a call with NO_REPLY_EXPECTED. The next message begins a new start.
  *
- * launch.h describes how a service is started. The backlog of a client (quota.h) counts its
+ * launch.h describes how a service is started, and held.h what a client is charged with for its
  * messages that wait for a start.
  */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Dockets: what waits, what it is charged with, and when it is judged. */
+/* Dockets: what waits, and when it is judged. */
 
 #include "bridge/bus/docket.h"
 
@@ -9,16 +9,15 @@
 #include "base/cleanup.h"
 #include "base/container-of.h"
 #include "base/error.h"
+#include "bridge/bus/account.h"
 #include "bridge/bus/bus.h"
-#include "bridge/bus/descriptors.h"
-#include "bridge/bus/quota.h"
+#include "bridge/bus/held.h"
 
 struct item {
         struct item *prev, *next;
         struct message *m;
         uint64_t caller_cookie;
         enum docket_kind kind;
-        size_t n_fds; /* charged to the client's user */
         int64_t deadline;
 };
 
@@ -33,26 +32,6 @@ struct docket {
         struct loop_timer timer; /* the time of the first item is over */
 };
 
-/* charges */
-
-static bool charge(struct client *client, const struct message *m) {
-        struct bus *bus = client->bus;
-
-        if ((int64_t)client->account->n_waiting >= bus->limits.max_pending_service_starts ||
-            (m->n_fds > 0 && !fds_may_take(bus, client->account, FDS_HELD, m->n_fds)) ||
-            quota_hold(client, m) != 0)
-                return false;
-        client->account->n_waiting++;
-        fds_take(bus, client->account, FDS_HELD, m->n_fds);
-        return true;
-}
-
-static void discharge(struct client *client, struct item *item) {
-        client->account->n_waiting--;
-        fds_drop(client->bus, client->account, FDS_HELD, item->n_fds);
-        quota_release(client, item->m);
-}
-
 /* items */
 
 /* Make an item that is charged. NULL if there is no room or no memory. */
@@ -60,14 +39,13 @@ static struct item *item_new(struct client *client, struct message *m, uint64_t 
                              enum docket_kind kind) {
         struct item *item = calloc(1, sizeof(*item));
 
-        if (!item || !charge(client, m)) {
+        if (!item || held_charge(client, m) != 0) {
                 free(item);
                 return NULL;
         }
         item->m = message_ref(m);
         item->caller_cookie = caller_cookie;
         item->kind = kind;
-        item->n_fds = m->n_fds;
         item->deadline = loop_now() + DOCKET_TIME;
         return item;
 }
@@ -81,7 +59,7 @@ static void item_drop(struct docket *docket, struct item *item) {
         struct client *client = docket->client;
 
         DL_DELETE(docket->items, item);
-        discharge(client, item);
+        held_discharge(client, item->m);
         if (item->caller_cookie)
                 reply_close_cookie(client, item->m->serial, item->caller_cookie);
         item_free(item);
@@ -120,7 +98,7 @@ static int judge_first(struct docket *docket) {
         int r;
 
         DL_DELETE(docket->items, item);
-        discharge(client, item);
+        held_discharge(client, item->m);
         docket->judged = item;
         docket->waits_again = false;
         r = client->bus->receive_again(client, item->m, item->caller_cookie,
@@ -216,7 +194,7 @@ static bool hold_again(struct docket *docket, uint64_t caller_cookie, enum docke
         struct item *item = docket->judged;
 
         if (loop_now() >= item->deadline || !policy_is_old(docket->client->bus) ||
-            !charge(docket->client, item->m))
+            held_charge(docket->client, item->m) != 0)
                 return false;
         item->caller_cookie = caller_cookie;
         item->kind = kind;
@@ -240,7 +218,7 @@ bool docket_hold(struct client *client, struct message *m, uint64_t caller_cooki
                 return false;
         docket = docket_get(client, item->deadline);
         if (!docket) {
-                discharge(client, item);
+                held_discharge(client, item->m);
                 item_free(item);
                 return false;
         }

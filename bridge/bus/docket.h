@@ -16,10 +16,8 @@
  *
  * What the policy in force allows does not wait. But the sender waits with a message in its docket,
  * so that its messages stay in order: the bus does not read from a legacy client, and the later
- * messages of a native client, which the bus always reads, follow in the docket. A message in a
- * docket is charged like one that waits for a service to start: it counts for
- * max_pending_service_starts of its user, for the descriptors that this user may have, and in the
- * backlog of its sender. If that leaves no room, it does not wait.
+ * messages of a native client, which the bus always reads, follow in the docket. If there is no
+ * room for one more held message (held.h), it does not wait.
  *
  * If a file changes while the policy is read, a message that is denied once more waits once more,
  * but no longer than DOCKET_TIME altogether. If the files cannot be read, the old policy judges.

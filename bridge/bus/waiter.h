@@ -4,8 +4,8 @@
 /*
  * Waiters - messages and calls that wait for the start of a service
  *
- * A waiter is in the list of its start, and in that of its client. Each user, and the bus itself,
- * may have max_pending_service_starts waiters, so no user takes the room of another.
+ * A waiter is in the list of its start, and in that of its client, which is charged with the
+ * message (held.h). The bus itself may have max_pending_service_starts waiters, too.
  */
 
 #include "bridge/bus/launch.h"
@@ -21,17 +21,14 @@ struct waiter {
         struct client *client; /* NULL: the bus itself */
         struct message *m;
         uint64_t caller_cookie;
-        size_t n_fds; /* charged to the client's user */
         enum waiter_kind kind;
         struct waiter *prev, *next;
         struct waiter *client_prev, *client_next;
 };
 
-/* May the user of the client have no more waiters? client is NULL for those of the bus itself. */
-bool waiter_is_full(struct activation *activation, struct client *client);
 /*
- * Make a waiter, which takes a reference of m and, on success, caller_cookie. The backlog of the
- * client has been charged with m (quota_hold()). -ENOMEM.
+ * Make a waiter, which takes a reference of m and, on success, caller_cookie and the charge of
+ * held_charge(). client is NULL for a message of the bus itself, which is counted here. -ENOMEM.
  */
 int waiter_new(struct start *start, struct client *client, struct message *m,
                uint64_t caller_cookie, enum waiter_kind kind);
