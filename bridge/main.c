@@ -18,6 +18,8 @@
 #include "bridge/base/loop.h"
 #include "bridge/base/systemd.h"
 #include "bridge/bus/account.h"
+#include "bridge/bus/activation-systemd.h"
+#include "bridge/bus/activation-table.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/configure.h"

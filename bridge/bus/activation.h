@@ -36,14 +36,6 @@ int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_l
                    struct activation **ret_activation);
 /* Call this after the last client has gone. NULL is fine; returns NULL. */
 struct activation *activation_free(struct activation *activation);
-/* Replace the table of services by *table; *table gets the old one, which the caller frees. */
-void activation_exchange_table(struct activation *activation, struct service_table **table);
-/*
- * The bus has read its files again: whoever has changed them may have installed the template unit
- * (unit-watch.h), so ask systemd. -ENOMEM: nothing has changed.
- */
-int activation_look_for_template(struct activation *activation);
-
 enum {
         ACTIVATION_E_UNKNOWN = 1, /* there is no such service */
 };
@@ -69,39 +61,6 @@ int activation_start(struct client *client, struct message *m, uint64_t caller_c
 int activation_call_later(struct client *client, struct message *m, uint64_t caller_cookie,
                           const char *name);
 /*
- * Is there a service file for this name, or is it the name of systemd on a bus with
- * --systemd-activation? It does not matter whether the name has an owner.
- */
-bool activation_knows(struct activation *activation, const char *name);
-/*
- * Send m, a signal or call of the bus, to systemd, or hold it until systemd owns its bus name. m is
- * dropped if too many messages of the bus are held already, or if service_start_timeout passes
- * first. Returns 0 or a negative errno that is fatal.
- */
-int activation_tell_systemd(struct bus *bus, struct message *m);
-/*
- * Handle ActivationFailure of systemd; other signals to the bus are ignored. Returns 0 or a
- * negative errno that is fatal.
- */
-int activation_receive_signal(struct client *client, struct message *m);
-/*
- * Answers and broadcasts of systemd, see unit-watch.h. Is m, a return or error to the bus, one that
- * the bus waits for? Handle such an answer. Handle a broadcast of bus->unit_manager. The last two
- * functions return 0 or a negative errno that is fatal.
- */
-bool activation_expects_reply(const struct client *client, const struct message *m);
-int activation_receive_reply(struct client *client, struct message *m);
-int activation_receive_broadcast(struct client *client, struct message *m);
-
-/*
- * A well-known name has another owner (NULL: none). Call activation_note_owner() before
- * activation_deliver(), and activation_resume() after it. Both do something only for the name of
- * systemd, and return 0 or a negative errno that is fatal.
- */
-int activation_note_owner(struct bus *bus, const char *name, struct client *owner);
-int activation_resume(struct bus *bus, const char *name);
-
-/*
  * End the start of a name that has an owner now, in three steps. activation_find() returns the
  * start, or NULL. activation_answer() answers calls of StartServiceByName. After the owner has got
  * NameAcquired, activation_deliver() delivers the held messages, dispatches the other calls that
@@ -111,10 +70,5 @@ struct start *activation_find(struct bus *bus, const char *name);
 int activation_answer(struct start *start);
 int activation_deliver(struct start *start, struct client *owner);
 
-/*
- * The start failed: send the error (tell_failure()) to all clients that wait. start is gone
- * afterwards.
- */
-int activation_fail(struct start *start, const char *error, const char *text);
 /* The client leaves or becomes a monitor: drop its messages and calls that wait for a start. */
 void activation_forget(struct client *client);

@@ -83,7 +83,7 @@ struct activation {
         struct unit_watches *watches;
         bool has_template; /* set before launch() is called: may it use LAUNCH_TEMPLATE? */
         /*
-         * Called when the program of a start failed: activation_fail(), which is on a floor above.
+         * Called when the program of a start failed: start_fail(), which is on a floor above.
          */
         int (*failed)(struct start *start, const char *error, const char *text);
 };

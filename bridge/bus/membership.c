@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "bridge/base/log.h"
+#include "bridge/bus/activation-systemd.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/deaf.h"

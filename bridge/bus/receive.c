@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "bridge/bus/activation-systemd.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/docket.h"
 #include "bridge/bus/membership.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "bridge/bus/activation.h"
+#include "bridge/bus/activation-request.h"
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
 

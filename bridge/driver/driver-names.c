@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "bridge/bus/account.h"
+#include "bridge/bus/activation-table.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/denial.h"
 #include "bridge/bus/mediate.h"

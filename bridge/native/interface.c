@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/bus/activation-table.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/name.h"

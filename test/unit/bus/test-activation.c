@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "bridge/base/loop.h"
+#include "bridge/bus/activation-table.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/quota.h"
+#include "bridge/bus/start.h"
 #include "fixture.h"
 
 #define WAITS "com.example.Waits" /* has no Exec: the start only waits for an owner of the name */
@@ -153,7 +155,7 @@ START_TEST(cookie_of_a_failure_ends_with_the_error) {
         ck_assert_ptr_null(activation_find(&bus, FAILS));
 
         call(sender, WAITS, COOKIE + 2);
-        ck_assert_int_eq(activation_fail(activation_find(&bus, WAITS), "com.example.E", "why"), 0);
+        ck_assert_int_eq(start_fail(activation_find(&bus, WAITS), "com.example.E", "why"), 0);
         peer_expect_error(sender, "com.example.E");
         expect_cookie(sender, COOKIE + 2);
         teardown();

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bridge/base/loop.h"
+#include "bridge/bus/activation-table.h"
 #include "bridge/bus/activation.h"
 #include "fixture.h"
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The table of services in use - which names can be started
+ */
+
+#include "bridge/bus/launch.h"
+
+/* Replace the table of services by *table; *table gets the old one, which the caller frees. */
+void activation_exchange_table(struct activation *activation, struct service_table **table);
+/*
+ * Find the service. If service_table_refresh() finds that the table is out of date, the directories
+ * are read again first.
+ */
+const struct service *activation_find_service(struct activation *activation, const char *name);
+/*
+ * Is name that of systemd, on a bus with --systemd-activation? The bus then waits for systemd even
+ * if there is no service file of this name.
+ */
+bool activation_waits_for(const struct activation *activation, const char *name);
+/*
+ * Is there a service file for this name, or is it the name of systemd on a bus with
+ * --systemd-activation? It does not matter whether the name has an owner.
+ */
+bool activation_knows(struct activation *activation, const char *name);
