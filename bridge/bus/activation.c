@@ -208,13 +208,18 @@ int activation_answer(struct start *start) {
 }
 
 /*
- * Deliver a message or call that was held. What was delivered before it may have changed the owner:
- * then it is routed anew.
+ * Deliver a message or call that was held. What was delivered before it may wait for a newer policy
+ * now, or may have changed the owner: then it is routed anew.
  */
 static int deliver(const char *name, struct client *owner, struct client *client, struct message *m,
                    uint64_t caller_cookie, bool is_call) {
         struct bus *bus = owner->bus;
+        int r;
 
+        if (client && docket_is_before(client, m)) {
+                r = docket_queue(client, m, caller_cookie, is_call ? DOCKET_CALL : DOCKET_MESSAGE);
+                return r <= 0 ? r : bus->receive_again(client, m, caller_cookie, is_call);
+        }
         if (is_call)
                 return bus->dispatch(client, m, caller_cookie);
         if (client && name_resolve(&bus->names, name, strlen(name)) != owner)

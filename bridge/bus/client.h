@@ -151,6 +151,7 @@ struct client {
         struct later *later; /* deferred answers, see later.h */
         uint32_t n_later;
 
+        uint64_t n_received; /* messages */
         /* size of the client's message that is being routed; 0: none */
         uint64_t incoming_bytes;
         uint64_t incoming_fds;

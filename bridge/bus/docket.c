@@ -55,6 +55,21 @@ static void item_free(struct item *item) {
         free(item);
 }
 
+static int by_order(const struct item *a, const struct item *b) {
+        return a->m->order < b->m->order ? -1 : a->m->order > b->m->order;
+}
+
+static void item_insert(struct docket *docket, struct item *item) {
+        if (!docket->items || by_order(docket->items->prev, item) <= 0) {
+                DL_APPEND(docket->items, item);
+                return;
+        }
+        DL_INSERT_INORDER(docket->items, item, by_order);
+        /* Those behind it must not wait longer because of it. */
+        if (item->deadline > item->next->deadline)
+                item->deadline = item->next->deadline;
+}
+
 static void item_drop(struct docket *docket, struct item *item) {
         struct client *client = docket->client;
 
@@ -105,7 +120,7 @@ static int judge_first(struct docket *docket) {
                                        item->kind == DOCKET_CALL);
         docket->judged = outer;
         if (docket->waits_again)
-                DL_PREPEND(docket->items, item);
+                item_insert(docket, item);
         else
                 item_free(item);
         return r;
@@ -130,24 +145,33 @@ static int judge_run(struct schedule_job *job) {
         }
         if (!docket->items)
                 docket_end(docket);
-        else
-                keep_error(&result,
-                           loop_timer_set(schedule->loop, &docket->timer, docket->items->deadline));
+        else if (loop_timer_set(schedule->loop, &docket->timer, docket->items->deadline) < 0)
+                keep_error(&result, docket_flush(docket->client)); /* no memory to wait */
+        return result;
+}
+
+/* Judge the items that were sent before this, by the policy in force. */
+static int flush_before(struct docket *docket, uint64_t order) {
+        bool was_flushed = docket->is_flushed;
+        int result = 0;
+
+        docket->is_flushed = true;
+        while (docket->items && docket->items->m->order < order)
+                keep_error(&result, judge_first(docket));
+        docket->is_flushed = was_flushed;
+        if (!docket->items && !docket->judged)
+                docket_end(docket);
         return result;
 }
 
 int docket_flush(struct client *client) {
         struct docket *docket = client->docket;
-        int result = 0;
 
         if (!docket)
                 return 0;
+        /* Also for the item that is being judged: nothing of the client may wait any more. */
         docket->is_flushed = true;
-        while (docket->items)
-                keep_error(&result, judge_first(docket));
-        if (!docket->judged)
-                docket_end(docket);
-        return result;
+        return flush_before(docket, UINT64_MAX);
 }
 
 void docket_forget(struct client *client) {
@@ -222,7 +246,7 @@ bool docket_hold(struct client *client, struct message *m, uint64_t caller_cooki
                 item_free(item);
                 return false;
         }
-        DL_APPEND(docket->items, item);
+        item_insert(docket, item);
         return true;
 }
 
@@ -233,25 +257,34 @@ bool docket_waits(struct client *client, const struct message *m, uint64_t calle
         if (!docket)
                 return false;
         item = docket->judged;
-        if (!item || item->m != m)
-                item = docket->items ? docket->items->prev : NULL; /* the last one */
-        else if (!docket->waits_again)
-                return false;
-        if (!item || item->m != m)
+        if (item && item->m == m) {
+                if (!docket->waits_again)
+                        return false;
+        } else {
+                DL_SEARCH_SCALAR(docket->items, item, m, m);
+        }
+        if (!item)
                 return false;
         item->caller_cookie = caller_cookie;
         return true;
 }
 
-int docket_queue(struct client *client, struct message *m, uint64_t caller_cookie) {
-        struct item *item = item_new(client, m, caller_cookie, DOCKET_MESSAGE);
+bool docket_is_before(const struct client *client, const struct message *m) {
+        const struct docket *docket = client->docket;
+
+        return docket && docket->items && docket->items->m->order < m->order;
+}
+
+int docket_queue(struct client *client, struct message *m, uint64_t caller_cookie,
+                 enum docket_kind kind) {
+        struct item *item = item_new(client, m, caller_cookie, kind);
         int r;
 
         if (!item) {
-                r = docket_flush(client);
+                r = flush_before(client->docket, m->order);
                 return r < 0 ? r : 1;
         }
-        DL_APPEND(client->docket->items, item);
+        item_insert(client->docket, item);
         return 0;
 }
 

@@ -18,6 +18,8 @@
  * so that its messages stay in order: the bus does not read from a legacy client, and the later
  * messages of a native client, which the bus always reads, follow in the docket. If there is no
  * room for one more held message (held.h), it does not wait.
+ * The docket has its messages in the order in which the client has sent them. So a message that has
+ * waited for a service, and is denied when it is delivered, comes before those sent after it.
  *
  * If a file changes while the policy is read, a message that is denied once more waits once more,
  * but no longer than DOCKET_TIME altogether. If the files cannot be read, the old policy judges.
@@ -59,12 +61,15 @@ bool docket_hold(struct client *client, struct message *m, uint64_t caller_cooki
  * for it? Then the docket takes over the caller_cookie of m.
  */
 bool docket_waits(struct client *client, const struct message *m, uint64_t caller_cookie);
+/* Is a message in the docket of client that client has sent before m? */
+bool docket_is_before(const struct client *client, const struct message *m);
 /*
- * Let m, which is stamped, wait behind the messages that are in the docket of client. If there is
- * no room, docket_flush() has judged these, and the result is 1: m does not wait. Other results are
- * 0, or a negative errno that is fatal to the bus.
+ * Let m, which is stamped, wait behind the messages in the docket of client that client has sent
+ * before it. If there is no room, these have been judged by the policy in force, and the result is
+ * 1: m does not wait. Other results are 0, or a negative errno that is fatal to the bus.
  */
-int docket_queue(struct client *client, struct message *m, uint64_t caller_cookie);
+int docket_queue(struct client *client, struct message *m, uint64_t caller_cookie,
+                 enum docket_kind kind);
 /* Judge what waits by the policy in force. Returns 0 or a negative errno that is fatal. */
 int docket_flush(struct client *client);
 /* The client leaves or becomes a monitor: drop what waits. */

@@ -159,18 +159,22 @@ static int receive_registered(struct client *client, struct message *m, uint64_t
         if (m->type < MESSAGE_TYPE_METHOD_CALL || m->type > MESSAGE_TYPE_SIGNAL)
                 return 0; /* D-Bus spec, "Message Format": unknown types are ignored */
         if (__builtin_expect(client->docket != NULL, false)) {
-                r = docket_queue(client, m, cookie);
+                r = docket_queue(client, m, cookie, DOCKET_MESSAGE);
                 /* what was judged may have made the client a monitor */
                 return r <= 0 ? r : client_receive_again(client, m, cookie, false);
         }
         return route(client, m, cookie);
 }
 
-/* Note the size of m for the statistics. The bus routes one message of a client at a time. */
-static void begin_receiving(struct client *client, const struct message *m) {
+/*
+ * Note the size of m for the statistics, and its place among the messages of the client. The bus
+ * routes one message of a client at a time.
+ */
+static void begin_receiving(struct client *client, struct message *m) {
         uint64_t bytes = m->n_wire + client->backlog->bytes;
         uint64_t fds = m->n_fds + client->backlog->fds;
 
+        m->order = ++client->n_received;
         client->incoming_bytes = m->n_wire;
         client->incoming_fds = m->n_fds;
         KEEP_PEAK(client->stats.peak_incoming_bytes, bytes);
@@ -237,6 +241,7 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
         int r;
 
         reply->callee_cookie = 0;
+        m->order = ++callee->n_received;
         quota_set_cause(callee, m);
 
         if (!message_is_reply(m) || m->reply_serial != reply->serial) {
@@ -254,7 +259,7 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
         }
 
         if (__builtin_expect(callee->docket != NULL, false)) {
-                r = docket_queue(callee, m, 0);
+                r = docket_queue(callee, m, 0, DOCKET_MESSAGE);
                 /* The pending reply may have ended meanwhile. */
                 if (r > 0)
                         r = client_receive_again(callee, m, 0, false);

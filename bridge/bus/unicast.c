@@ -146,12 +146,6 @@ int unicast_held(struct client *owner, struct client *sender, struct message *m,
         const struct verdict_context context = {};
         int r;
 
-        /* Others that were held before m may wait once more, for a newer policy. */
-        if (sender && sender->docket) {
-                r = docket_queue(sender, m, cookie);
-                /* what was judged may have changed who owns the name, and what the sender is */
-                return r <= 0 ? r : sender->bus->receive_again(sender, m, cookie, false);
-        }
         if (sender)
                 return unicast_route(sender, m, cookie, owner);
         if (!verdict_check(owner->bus, NULL, owner, m, &context, NULL))

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bridge/bus/account.h"
+#include "bridge/bus/activation-table.h"
+#include "bridge/bus/activation.h"
 #include "bridge/bus/docket.h"
 #include "bridge/bus/quota.h"
 #include "fixture.h"
@@ -22,6 +25,7 @@ static struct bus_config *config;
 static bool is_old;      /* the answer of policy_is_old() */
 static unsigned n_asked; /* how often policy_is_old() was called */
 static struct peer *a, *owner;
+static char directory[] = "/tmp/docket-services-XXXXXX";
 
 static bool policy_is_old(void *process) {
         (void)process;
@@ -36,13 +40,14 @@ static struct bus_config *make_config(const char *rules) {
 
         ck_assert_int_ge(fd, 0);
         dprintf(fd,
-                "<busconfig><listen>unix:path=/nonexistent</listen><policy context=\"default\">"
+                "<busconfig><listen>unix:path=/nonexistent</listen>"
+                "<servicedir>%s</servicedir><policy context=\"default\">"
                 "<allow user=\"*\"/><allow own=\"open.name\"/>"
                 "<allow send_destination=\"org.freedesktop.DBus\"/>"
                 "<allow send_destination=\"open.name\" send_interface=\"i.open\"/>"
                 "<allow send_destination=\"open.name\" send_type=\"signal\"/>"
                 "<allow receive_sender=\"*\"/>%s</policy></busconfig>",
-                rules);
+                directory, rules);
         ck_assert_msg(bus_config_load(path, NULL, &made, &error) == 0, "%s", error);
         close(fd);
         unlink(path);
@@ -390,6 +395,116 @@ START_TEST(monitors_see_each_message_once) {
 }
 END_TEST
 
+/* what has waited for a service before */
+
+#define SERVICE "waits.name"
+#define SERVICE_RULES "<allow send_destination=\"" SERVICE "\"/><allow own=\"" SERVICE "\"/>"
+/* The owner of the service has this name, too: what is sent to the service is denied at delivery.
+ */
+#define SECRET "<deny send_destination=\"open.name\" send_interface=\"i.closed\"/>"
+
+/* Its service has no Exec, and only waits for an owner of the name. */
+static void setup_service(const char *rules) {
+        char path[64];
+        struct service_table *table;
+        struct rlimit limit;
+        FILE *f;
+
+        memset(directory + strlen(directory) - 6, 'X', 6);
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        snprintf(path, sizeof(path), "%s/" SERVICE ".service", directory);
+        f = fopen(path, "we");
+        ck_assert_ptr_nonnull(f);
+        fputs("[D-BUS Service]\nName=" SERVICE "\n", f);
+        fclose(f);
+        setup();
+        put_in_force(rules);
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        ck_assert_int_eq(activation_new(&bus, &loop, &limit, &bus.activation), 0);
+        ck_assert_int_eq(service_table_load(config, &table), 0);
+        activation_exchange_table(bus.activation, &table);
+}
+
+static void teardown_service(void) {
+        char path[64];
+
+        bus.activation = activation_free(bus.activation);
+        teardown();
+        snprintf(path, sizeof(path), "%s/" SERVICE ".service", directory);
+        unlink(path);
+        rmdir(directory);
+}
+
+static int (*dispatch)(struct client *, struct message *, uint64_t); /* of the driver */
+
+/* A look-up of a native client, which waits for the service when it comes first. */
+static int look_up(struct client *client, struct message *m, uint64_t caller_cookie) {
+        bus.dispatch = dispatch;
+        return activation_call_later(client, m, caller_cookie, SERVICE);
+}
+
+START_TEST(look_up_does_not_overtake_what_was_sent_before_it) {
+        setup_service(SERVICE_RULES SECRET);
+        call(a, SERVICE, "i.closed", "First", 0);
+        dispatch = bus.dispatch;
+        bus.dispatch = look_up;
+        call(a, BUS_DRIVER_NAME, "i.j", "LookUp", COOKIE);
+        call(a, SERVICE, "i.open", "Third", 0);
+        ck_assert_uint_eq(peer_request_name(owner, SERVICE, 0), NAME_PRIMARY_OWNER);
+        peer_flush(owner);
+        /* the first one is denied, and waits for the newer policy */
+        peer_expect_nothing(a);
+
+        put_in_force(SERVICE_RULES);
+        is_old = false;
+        judge();
+        expect_member(owner, "First");
+        expect_member(owner, "Third");
+        a->serial--;
+        peer_expect_error(a, DRIVER_ERROR("UnknownInterface"));
+        a->serial++;
+        ck_assert_uint_eq(a->inbox[a->n - 1].caller_cookie, COOKIE);
+        teardown_service();
+}
+END_TEST
+
+START_TEST(held_message_does_not_wait_for_what_was_sent_after_it) {
+        struct peer *other;
+
+        setup_service(SERVICE_RULES);
+        other = peer_hello();
+        call(a, SERVICE, "i.open", "First", 0);
+        call(a, "open.name", "i.closed", "Second", 0);
+        ck_assert_uint_eq(peer_request_name(other, SERVICE, 0), NAME_PRIMARY_OWNER);
+        peer_flush(owner);
+        expect_member(other, "NameAcquired");
+        expect_member(other, "First");
+        put_in_force("<allow send_destination=\"open.name\"/>");
+        is_old = false;
+        judge();
+        expect_member(owner, "Second");
+        peer_free(other);
+        teardown_service();
+}
+END_TEST
+
+START_TEST(held_message_that_is_denied_comes_before_what_was_sent_after_it) {
+        setup_service(SERVICE_RULES SECRET);
+        call(a, SERVICE, "i.closed", "First", 0);
+        call(a, "open.name", "i.closed", "Second", 0);
+        call(a, "open.name", "i.open", "Third", 0);
+        ck_assert_uint_eq(peer_request_name(owner, SERVICE, 0), NAME_PRIMARY_OWNER);
+        peer_flush(owner);
+        put_in_force("<allow send_destination=\"open.name\"/>" SERVICE_RULES);
+        is_old = false;
+        judge();
+        expect_member(owner, "First");
+        expect_member(owner, "Second");
+        expect_member(owner, "Third");
+        teardown_service();
+}
+END_TEST
+
 int main(void) {
         TCase *tcase = tcase_create("docket");
 
@@ -405,5 +520,8 @@ int main(void) {
         tcase_add_test(tcase, receiver_that_leaves_is_no_receiver);
         tcase_add_test(tcase, flush_judges_by_the_policy_in_force);
         tcase_add_test(tcase, monitors_see_each_message_once);
+        tcase_add_test(tcase, look_up_does_not_overtake_what_was_sent_before_it);
+        tcase_add_test(tcase, held_message_does_not_wait_for_what_was_sent_after_it);
+        tcase_add_test(tcase, held_message_that_is_denied_comes_before_what_was_sent_after_it);
         return suite_main("docket", tcase);
 }
