@@ -23,18 +23,21 @@ static struct policy_peer peer_of(struct client *client) {
         };
 }
 
-/* Log an allowed message if its rule has log="true". Returns whether it was logged. */
-static bool log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
+static bool logs(const struct policy_rule *rule) {
+        return rule && policy_rule_logs(rule);
+}
+
+/* Log an allowed message if its rule has log="true". */
+static void log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, const struct verdict_context *context,
                         const char *direction, const struct policy_rule *rule) {
         CLEANUP_FREE char *text = NULL;
 
-        if (!rule || !policy_rule_logs(rule))
-                return false;
+        if (!logs(rule))
+                return;
         text = policy_rule_describe(rule);
         denial_log_message(bus, sender, receiver, m, context->requested_reply, true, direction,
                            &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
-        return true;
 }
 
 static struct policy_message question_about(const struct message *m,
@@ -86,11 +89,10 @@ static bool check_policy(struct bus *bus, struct client *sender, struct client *
         bool ask_receive = receiver && !receiver->may_receive_all &&
                            !verdict_is_settled(receiver->settled_receive, sender, m, context);
         bool may_keep = ask_send && receiver && !context->eavesdropping;
-        const struct policy_rule *rule = NULL;
-        const char *direction = "send";
+        const struct policy_rule *send_rule = NULL, *receive_rule = NULL;
+        bool may_send = true, may_receive = true;
         struct policy_peer peer;
         struct policy_message asked;
-        bool allowed = true, logged = false;
         uint64_t form;
 
         if (may_keep && permit_find(receiver, sender->policy, m))
@@ -102,28 +104,32 @@ static bool check_policy(struct bus *bus, struct client *sender, struct client *
                 return true;
 
         asked = question_about(m, context, &peer);
-
         if (ask_send) {
                 peer = peer_of(receiver);
-                allowed = policy_check_send(sender->policy, &asked, &rule);
-                logged = allowed && log_allowed(bus, sender, receiver, m, context, direction, rule);
-                if (allowed && !logged && may_keep)
+                may_send = policy_check_send(sender->policy, &asked, &send_rule);
+                if (may_send && !logs(send_rule) && may_keep)
                         permit_add(receiver, sender->policy, m);
         }
-        if (allowed && ask_receive) {
+        if (may_send && ask_receive) {
                 peer = peer_of(sender);
-                direction = "receive";
-                allowed = policy_check_receive(receiver->policy, &asked, &rule);
-                if (allowed && log_allowed(bus, sender, receiver, m, context, direction, rule))
-                        logged = true;
+                may_receive = policy_check_receive(receiver->policy, &asked, &receive_rule);
         }
 
-        if (!allowed && ret_rule &&
-            !(context->may_wait && docket_hold(sender, m, 0, DOCKET_MESSAGE)))
-                deny(bus, sender, receiver, m, context, direction, rule, ret_rule);
-        if (allowed && !logged)
+        /* A message that waits is logged when it is judged once more. */
+        if (!(may_send && may_receive) && ret_rule && context->may_wait &&
+            docket_hold(sender, m, 0, DOCKET_MESSAGE))
+                return false;
+        if (may_send)
+                log_allowed(bus, sender, receiver, m, context, "send", send_rule);
+        else if (ret_rule)
+                deny(bus, sender, receiver, m, context, "send", send_rule, ret_rule);
+        if (may_send && may_receive)
+                log_allowed(bus, sender, receiver, m, context, "receive", receive_rule);
+        else if (may_send && ret_rule)
+                deny(bus, sender, receiver, m, context, "receive", receive_rule, ret_rule);
+        if (may_send && may_receive && !logs(send_rule) && !logs(receive_rule))
                 signal_permit_add(receiver, form);
-        return allowed;
+        return may_send && may_receive;
 }
 
 bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver, struct message *m,

@@ -505,6 +505,48 @@ START_TEST(held_message_that_is_denied_comes_before_what_was_sent_after_it) {
 }
 END_TEST
 
+/* logs */
+
+START_TEST(message_that_is_judged_again_is_logged_once) {
+        static const char rules[] = "<allow send_destination=\"open.name\" log=\"true\"/>";
+        char with_receive[256], text[4096];
+        struct capture capture;
+        const char *line;
+
+        setup();
+        snprintf(with_receive, sizeof(with_receive), "%s<deny receive_interface=\"i.closed\"/>",
+                 rules);
+        put_in_force(with_receive);
+        capture_begin(&capture);
+        call(a, "open.name", "i.closed", "Denied", 0);
+        judge();
+        judge();
+        put_in_force(rules);
+        is_old = false;
+        judge();
+        capture_end(&capture, text, sizeof(text));
+        expect_member(owner, "Denied");
+        line = strstr(text, "Allowed send message");
+        ck_assert_ptr_nonnull(line);
+        ck_assert_ptr_null(strstr(line + 1, "Allowed send message"));
+
+        /* what is denied in the end is logged with both decisions */
+        put_in_force(with_receive);
+        is_old = true;
+        capture_begin(&capture);
+        call(a, "open.name", "i.closed", "Denied", 0);
+        is_old = false;
+        judge();
+        capture_end(&capture, text, sizeof(text));
+        line = strstr(text, "Allowed send message");
+        ck_assert_ptr_nonnull(line);
+        ck_assert_ptr_null(strstr(line + 1, "Allowed send message"));
+        ck_assert_ptr_nonnull(strstr(line, "Rejected receive message"));
+        peer_flush(a);
+        teardown();
+}
+END_TEST
+
 int main(void) {
         TCase *tcase = tcase_create("docket");
 
@@ -523,5 +565,6 @@ int main(void) {
         tcase_add_test(tcase, look_up_does_not_overtake_what_was_sent_before_it);
         tcase_add_test(tcase, held_message_does_not_wait_for_what_was_sent_after_it);
         tcase_add_test(tcase, held_message_that_is_denied_comes_before_what_was_sent_after_it);
+        tcase_add_test(tcase, message_that_is_judged_again_is_logged_once);
         return suite_main("docket", tcase);
 }
