@@ -186,11 +186,11 @@ static void reading_begins(void *userdata) {
         watch_begin(&bridge->watch);
 }
 
-static int reading_ended(void *userdata) {
+static void reading_ended(void *userdata) {
         struct bridge *bridge = userdata;
 
         watch_end(&bridge->watch);
-        return docket_judge_all(&bridge->bus);
+        docket_judge_all(&bridge->bus);
 }
 
 /* bus.hooks.policy_is_old: do not make those who wait for a newer policy wait for more changes. */

@@ -169,7 +169,7 @@ static int finish(struct reload *reload, int result, const char *error) {
         if (result >= 0)
                 r = tell_activatable_changed(reload->bus);
         k = end_all(list, result, error);
-        keep_error(&k, reload->ended(reload->userdata));
+        reload->ended(reload->userdata);
         return r < 0 ? r : k;
 }
 

@@ -55,12 +55,9 @@ struct reload {
          * frees.
          */
         int (*take_over)(void *userdata, struct reload_state *state, char **ret_error);
-        /*
-         * Reading begins; it has ended, and its result has taken effect or was refused. The second
-         * function returns 0 or a fatal negative errno.
-         */
+        /* Reading begins; it has ended, and its result has taken effect or was refused. */
         void (*begins)(void *userdata);
-        int (*ended)(void *userdata);
+        void (*ended)(void *userdata);
         /* The configuration was refused. Watch its files: a change may repair it. */
         void (*refused)(void *userdata, const struct bus_config *config);
         void *userdata;

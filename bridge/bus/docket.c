@@ -290,12 +290,23 @@ int docket_queue(struct client *client, struct message *m, uint64_t caller_cooki
 
 /* visits */
 
+static void visit_wake(struct docket_visit *visit) {
+        schedule_add(&visit->bus->schedule, &visit->account->schedule, &visit->judge);
+}
+
+static int visit_run(struct schedule_job *job) {
+        struct docket_visit *visit = container_of(job, struct docket_visit, judge);
+
+        docket_visit_end(visit);
+        return visit->wake(visit);
+}
+
 static int visit_expired(struct loop_timer *timer) {
         struct docket_visit *visit = container_of(timer, struct docket_visit, timer);
 
         visit->is_over = true;
-        docket_visit_end(visit);
-        return visit->wake(visit);
+        visit_wake(visit);
+        return 0;
 }
 
 bool docket_visit(struct bus *bus, struct docket_visit *visit) {
@@ -308,6 +319,7 @@ bool docket_visit(struct bus *bus, struct docket_visit *visit) {
         visit->timer.expired = visit_expired;
         if (loop_timer_set(loop, &visit->timer, visit->deadline) < 0)
                 return false;
+        visit->judge.run = visit_run;
         visit->bus = bus;
         DL_APPEND(bus->visits, visit);
         return true;
@@ -317,24 +329,19 @@ void docket_visit_end(struct docket_visit *visit) {
         if (!visit->bus)
                 return;
         DL_DELETE(visit->bus->visits, visit);
+        schedule_cancel(&visit->bus->schedule, &visit->judge);
         loop_timer_cancel(visit->bus->schedule.loop, &visit->timer);
         visit->bus = NULL;
 }
 
-int docket_judge_all(struct bus *bus) {
+void docket_judge_all(struct bus *bus) {
         struct docket_visit *visit;
         struct docket *docket;
-        int result = 0, n;
 
         DL_FOREACH(bus->dockets, docket) {
                 wake(docket);
         }
-        /* Those that wait again come to the end of the list. */
-        DL_COUNT(bus->visits, visit, n);
-        while (n-- > 0 && bus->visits) {
-                visit = bus->visits;
-                docket_visit_end(visit);
-                keep_error(&result, visit->wake(visit));
+        DL_FOREACH(bus->visits, visit) {
+                visit_wake(visit);
         }
-        return result;
 }

@@ -77,15 +77,18 @@ void docket_forget(struct client *client);
 
 /*
  * The handshake of a connection, which may wait for a newer policy. It does not wait if all is zero
- * except wake.
+ * except account and wake.
  */
 struct docket_visit {
         struct docket_visit *prev, *next;
         struct bus *bus; /* NULL: it does not wait */
         int64_t deadline;
         struct loop_timer timer;
-        bool is_over;                            /* DOCKET_TIME has passed */
-        int (*wake)(struct docket_visit *visit); /* ask the policy again */
+        struct schedule_job judge;
+        bool is_over;            /* DOCKET_TIME has passed */
+        struct account *account; /* of the user whose job it is */
+        /* Ask the policy again. Returns 0 or a negative errno that is fatal. */
+        int (*wake)(struct docket_visit *visit);
 };
 
 /* The policy denies that a program connects. If it may change its mind, visit waits. */
@@ -95,6 +98,6 @@ void docket_visit_end(struct docket_visit *visit);
 
 /*
  * The files have been read, or cannot be read: what waits is judged once more, as jobs of those who
- * wait. Returns 0 or a negative errno that is fatal.
+ * wait.
  */
-int docket_judge_all(struct bus *bus);
+void docket_judge_all(struct bus *bus);

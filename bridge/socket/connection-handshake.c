@@ -295,6 +295,7 @@ void connection_handshake_init(struct connection *connection) {
         connection->sasl.cookie_uid = server->cookies.uid;
         connection->sasl.cookie_user = server->cookies.user;
         connection->cookie.done = have_cookie;
+        connection->visit.account = connection->account;
         connection->visit.wake = ask_again;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/container-of.h"
 #include "bridge/bus/account.h"
 #include "bridge/bus/activation-table.h"
 #include "bridge/bus/activation.h"
@@ -84,7 +85,7 @@ static void run_jobs(void) {
 
 /* A reading of the files has ended. */
 static void judge(void) {
-        ck_assert_int_eq(docket_judge_all(&bus), 0);
+        docket_judge_all(&bus);
         run_jobs();
 }
 
@@ -547,6 +548,77 @@ START_TEST(message_that_is_judged_again_is_logged_once) {
 }
 END_TEST
 
+/* visits */
+
+#define N_VISITS 100
+
+struct visitor {
+        struct docket_visit visit;
+        bool is_woken;
+};
+
+static struct visitor visitors[N_VISITS];
+static unsigned n_woken, n_before_others; /* visits before the job of the other user */
+static struct docket_visit *to_end;
+
+static int wake(struct docket_visit *visit) {
+        if (to_end)
+                docket_visit_end(to_end);
+        n_woken++;
+        container_of(visit, struct visitor, visit)->is_woken = true;
+        return 0;
+}
+
+static int run_other(struct schedule_job *job) {
+        (void)job;
+        n_before_others = n_woken;
+        return 0;
+}
+
+static void visit_all(void) {
+        memset(visitors, 0, sizeof(visitors));
+        n_woken = 0;
+        is_old = true;
+        for (unsigned i = 0; i < N_VISITS; i++) {
+                visitors[i].visit.account = a->client.account;
+                visitors[i].visit.wake = wake;
+                docket_note_input(&bus);
+                ck_assert(docket_visit(&bus, &visitors[i].visit));
+        }
+        is_old = false;
+}
+
+START_TEST(visits_of_one_user_do_not_hold_up_others) {
+        struct schedule_job other = {.run = run_other};
+        struct account *stranger;
+
+        setup();
+        stranger = account_get(&bus, bus.uid + 1);
+        ck_assert_ptr_nonnull(stranger);
+        bus.schedule.slice_shared = 1; /* a turn is one job */
+        visit_all();
+        docket_judge_all(&bus);
+        ck_assert_uint_eq(n_woken, 0);
+        schedule_add(&bus.schedule, &stranger->schedule, &other);
+        run_jobs();
+        ck_assert_uint_eq(n_woken, N_VISITS);
+        ck_assert_uint_lt(n_before_others, N_VISITS / 2);
+
+        /* one that ends before its turn, and one that ends another one */
+        visit_all();
+        docket_judge_all(&bus);
+        docket_visit_end(&visitors[0].visit);
+        to_end = &visitors[2].visit;
+        run_jobs();
+        to_end = NULL;
+        ck_assert_uint_eq(n_woken, N_VISITS - 2);
+        ck_assert(!visitors[0].is_woken && !visitors[2].is_woken);
+        ck_assert_ptr_null(bus.visits);
+        account_put(&bus, stranger);
+        teardown();
+}
+END_TEST
+
 int main(void) {
         TCase *tcase = tcase_create("docket");
 
@@ -566,5 +638,6 @@ int main(void) {
         tcase_add_test(tcase, held_message_does_not_wait_for_what_was_sent_after_it);
         tcase_add_test(tcase, held_message_that_is_denied_comes_before_what_was_sent_after_it);
         tcase_add_test(tcase, message_that_is_judged_again_is_logged_once);
+        tcase_add_test(tcase, visits_of_one_user_do_not_hold_up_others);
         return suite_main("docket", tcase);
 }
