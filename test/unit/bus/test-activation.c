@@ -299,6 +299,48 @@ START_TEST(security_modules_are_asked_before_the_start_and_at_delivery) {
 }
 END_TEST
 
+/*
+ * Two calls wait for the service that its later owner has sent: the first one releases the name,
+ * and the second one requests it again, while both are delivered.
+ */
+START_TEST(owner_that_gives_up_the_name_and_takes_it_again_at_delivery) {
+        struct peer *owner = peer_hello(), *sender = peer_hello();
+        static const char *const members[] = {"ReleaseName", "RequestName"};
+
+        setup();
+        for (size_t i = 0; i < 2; i++) {
+                struct message *m;
+                struct writer w;
+
+                writer_init(&w, MESSAGE_TYPE_METHOD_CALL, 0, ++owner->serial, i ? "su" : "s");
+                w.path = BUS_DRIVER_PATH;
+                w.interface = BUS_DRIVER_INTERFACE;
+                w.member = members[i];
+                w.destination = BUS_DRIVER_NAME;
+                writer_string(&w, WAITS);
+                if (i)
+                        writer_u32(&w, 0);
+                ck_assert_int_eq(writer_finish(&w, &m), 0);
+                ck_assert_int_eq(activation_call_later(&owner->client, m, COOKIE + i, WAITS), 0);
+                message_unref(m);
+        }
+        call(sender, WAITS, COOKIE);
+        ck_assert_uint_eq(peer_request_name(owner, WAITS, 0), NAME_PRIMARY_OWNER);
+        ck_assert_ptr_null(activation_find(&bus, WAITS));
+        ck_assert_ptr_eq(name_resolve(&bus.names, WAITS, strlen(WAITS)), &owner->client);
+        peer_expect_signal(owner, "NameAcquired", WAITS);
+        peer_expect_signal(owner, "NameLost", WAITS);
+        ck_assert_uint_eq(peer_next(owner)->type, MESSAGE_TYPE_METHOD_RETURN);
+        peer_expect_signal(owner, "NameAcquired", WAITS);
+        ck_assert_uint_eq(peer_next(owner)->type, MESSAGE_TYPE_METHOD_RETURN);
+        ck_assert_str_eq(peer_next(owner)->member.s, "M");
+        ck_assert_uint_eq(owner->n_closed, 0);
+        peer_disconnect(owner);
+        peer_expect_error(sender, DRIVER_ERROR("NoReply"));
+        teardown();
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("activation");
 
@@ -309,6 +351,7 @@ int main(void) {
         tcase_add_test(t, cookies_of_a_client_that_leaves_are_ended);
         tcase_add_test(t, held_messages_count_in_the_backlog_of_their_sender);
         tcase_add_test(t, each_user_may_wait);
+        tcase_add_test(t, owner_that_gives_up_the_name_and_takes_it_again_at_delivery);
         tcase_add_test(t, security_modules_are_asked_before_the_start_and_at_delivery);
         return suite_main("bus-activation", t);
 }
