@@ -41,9 +41,14 @@ static bool read_failure(struct message *m, const char **ret_unit, const char **
         return name_is_valid_error(error.s, error.n);
 }
 
-static bool lacks_template(const struct start *start, const char *error) {
-        return start->by_template && (strcmp(error, "org.freedesktop.systemd1.NoSuchUnit") == 0 ||
-                                      strcmp(error, "org.freedesktop.systemd1.UnitMasked") == 0);
+static bool is_gone(const char *error) {
+        return strcmp(error, "org.freedesktop.systemd1.NoSuchUnit") == 0 ||
+               strcmp(error, "org.freedesktop.systemd1.UnitMasked") == 0;
+}
+
+/* systemd has loaded another unit with the same BusName=, and only one may have it. */
+static bool is_taken(const char *error) {
+        return strcmp(error, DRIVER_ERROR("FileExists")) == 0;
 }
 
 /* systemd cannot begin to start the unit of this start. */
@@ -51,8 +56,10 @@ static int unit_refused(struct start *start, const char *error, const char *text
         struct launch_failure failure;
         int r;
 
-        if (!lacks_template(start, error))
+        if (!start->by_template || !(is_gone(error) || is_taken(error)))
                 return start_fail(start, error, text);
+        if (is_gone(error))
+                start->activation->watches->has_template = false;
         r = start_begin_without_template(start, &failure);
         return r > 0 ? start_fail(start, failure.name, failure.text) : r;
 }

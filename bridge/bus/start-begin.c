@@ -31,7 +31,7 @@ static int start_unit(struct start *start) {
 
 /*
  * Begin a start. Returns 0, 1 with the reason in *ret_failure, or a negative errno that is fatal.
- * client is NULL if the start was begun before, in another way.
+ * client is NULL if the start was begun before, with the template: then it is begun without.
  */
 static int begin(struct start *start, const struct service *service, const struct client *client,
                  struct launch_failure *ret_failure) {
@@ -39,7 +39,7 @@ static int begin(struct start *start, const struct service *service, const struc
         int r;
 
         /* Without systemd, a service that needs no unit does not wait for it. */
-        activation->has_template = activation->watches->has_template;
+        activation->has_template = client && activation->watches->has_template;
         r = launch(start, service, client, ret_failure);
         return r == 0 && start->unit ? start_unit(start) : r;
 }
@@ -98,10 +98,8 @@ int start_begin_sooner(struct start *start, struct client *client) {
 }
 
 int start_begin_without_template(struct start *start, struct launch_failure *ret_failure) {
-        struct activation *activation = start->activation;
-        const struct service *service = service_table_find(activation->table, start->name);
+        const struct service *service = service_table_find(start->activation->table, start->name);
 
-        activation->watches->has_template = false;
         start_forget_unit(start);
         if (service)
                 return begin(start, service, NULL, ret_failure);

@@ -625,6 +625,17 @@ def a_template_that_has_gone():
 
 
 @test
+def a_template_whose_bus_name_another_unit_has():
+    # systemd does not load a second unit with the same BusName=
+    with Session(template='static') as s:
+        s.systemd.add(PLAIN)
+        s.systemd.on_request = lambda unit: s.systemd.failure(unit, E + 'FileExists', 'no')
+        for _ in range(2):
+            s.fails(s.a.send(to('com.example.Plain')), 'Spawn.ChildExited', 'status 77')
+        equal(s.systemd.requests, [PLAIN, PLAIN], 'other services use the template still')
+
+
+@test
 def a_template_that_comes_later():
     with Session() as s:
         s.fails(s.a.send(to('com.example.Plain')), 'Spawn.ChildExited', 'status 77')
