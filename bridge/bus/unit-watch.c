@@ -38,7 +38,7 @@ enum question {
 struct unit_watch {
         struct unit_watches *watches;
         UT_hash_handle hh;
-        unsigned n_starts;
+        unsigned n_starts;      /* 0: it only waits for the answer to its question */
         enum question question; /* under way */
         uint32_t serial;        /* of the question; 0: none */
         bool is_dirty;          /* a signal about the unit came: ask again after this question */
@@ -123,6 +123,11 @@ static int watch_new(struct unit_watches *watches, const char *unit,
         return 0;
 }
 
+static void watch_remove(struct unit_watch *watch) {
+        HASH_DEL(watch->watches->watches, watch);
+        watch_free(watch);
+}
+
 /* Broadcasts of systemd are of interest only while there are watches. */
 static void choose_signals(struct unit_watches *watches) {
         watches->bus->unit_manager = watches->watches ? watches->systemd : NULL;
@@ -139,6 +144,12 @@ int unit_watches_new(struct bus *bus, struct unit_watches **ret_watches) {
 }
 
 struct unit_watches *unit_watches_free(struct unit_watches *watches) {
+        struct unit_watch *watch, *next;
+
+        if (!watches)
+                return NULL;
+        HASH_ITER(hh, watches->watches, watch, next)
+                watch_remove(watch);
         free(watches);
         return NULL;
 }
@@ -162,7 +173,11 @@ static int call_send(struct unit_watches *watches, struct writer *w, uint32_t *s
 
         *serial = w->serial;
         r = writer_finish(w, &m);
-        return r < 0 ? r : route_from_driver(watches->bus, watches->systemd, m, NULL);
+        if (r >= 0)
+                r = route_from_driver(watches->bus, watches->systemd, m, NULL);
+        if (r < 0)
+                *serial = 0;
+        return r;
 }
 
 /*
@@ -179,19 +194,24 @@ static int subscribe(struct unit_watches *watches) {
 
         if (!watches->systemd || watches->is_subscribed)
                 return 0;
-        watches->is_subscribed = true;
         call_init(watches, &w, SYSTEMD_PATH, SYSTEMD "Manager", "Subscribe", "");
         w.flags |= MESSAGE_FLAG_NO_REPLY_EXPECTED;
         w.sender = watches->systemd->unique_name;
         w.serial = UINT32_MAX;
         r = writer_finish(&w, &m);
-        return r < 0 ? r : route_from_driver(watches->bus, watches->systemd, m, NULL);
+        if (r >= 0)
+                r = route_from_driver(watches->bus, watches->systemd, m, NULL);
+        watches->is_subscribed = r >= 0;
+        return r;
 }
 
 int unit_watch_look_for_template(struct unit_watches *watches) {
         struct writer w;
 
         if (!watches->systemd || !watches->bus->standard_configuration)
+                return 0;
+        watches->template_is_outdated = watches->template_serial != 0;
+        if (watches->template_is_outdated)
                 return 0;
         call_init(watches, &w, SYSTEMD_PATH, SYSTEMD "Manager", "GetUnitFileState", "s");
         writer_string(&w, LAUNCH_TEMPLATE);
@@ -241,7 +261,10 @@ int unit_watch_begin(struct unit_watches *watches, const char *unit) {
                 return r;
         watch->n_starts++;
         choose_signals(watches);
-        return subscribe(watches);
+        r = subscribe(watches);
+        if (r < 0)
+                unit_watch_end(watches, unit);
+        return r;
 }
 
 int unit_watch_requested(struct unit_watches *watches, const char *unit) {
@@ -250,7 +273,8 @@ int unit_watch_requested(struct unit_watches *watches, const char *unit) {
         watch->is_outdated = true;
         watch->is_requested = watches->systemd != NULL;
         watch->was_handled = false;
-        /* What ended before is not of interest any more. */
+        /* What ended or was refused before is not of interest any more. */
+        watch->is_hopeless = false;
         watch->n_second_looks = 0;
         watch->job_result[0] = '\0';
         watch->told = (struct unit_end){};
@@ -260,10 +284,10 @@ int unit_watch_requested(struct unit_watches *watches, const char *unit) {
 void unit_watch_end(struct unit_watches *watches, const char *unit) {
         struct unit_watch *watch = find(watches, unit);
 
-        if (!watch || --watch->n_starts > 0)
+        /* An answer that nobody expects would be denied, and logged. */
+        if (!watch || --watch->n_starts > 0 || watch->serial)
                 return;
-        HASH_DEL(watches->watches, watch);
-        watch_free(watch);
+        watch_remove(watch);
         choose_signals(watches);
 }
 
@@ -289,6 +313,10 @@ int unit_watch_set_systemd(struct unit_watches *watches, struct client *owner) {
         watches->has_template = false;
         watches->template_serial = 0;
         HASH_ITER(hh, watches->watches, watch, next) {
+                if (watch->n_starts == 0) {
+                        watch_remove(watch);
+                        continue;
+                }
                 watch->serial = 0;
                 watch->question = ASKED_NOTHING;
                 watch->path_is_known = false;
@@ -343,7 +371,7 @@ static bool is_return(const struct message *m, const char *signature) {
 }
 
 /* An administrator may mask the template, so that the bus starts such services as without it. */
-static void take_template(struct unit_watches *watches, struct message *m) {
+static int take_template(struct unit_watches *watches, struct message *m) {
         static const char *const usable[] = {
                 "static", "disabled",       "enabled", "enabled-runtime", "indirect",
                 "linked", "linked-runtime", "alias",   "generated",       "transient",
@@ -351,13 +379,16 @@ static void take_template(struct unit_watches *watches, struct message *m) {
         const char *state;
 
         watches->template_serial = 0;
+        if (watches->template_is_outdated)
+                return unit_watch_look_for_template(watches);
         watches->has_template = false;
         if (!is_return(m, "s"))
-                return;
+                return 0;
         state = message_get_arg(m, 0).value.s;
         for (size_t i = 0; i < sizeof(usable) / sizeof(*usable); i++)
                 if (strcmp(state, usable[i]) == 0)
                         watches->has_template = true;
+        return 0;
 }
 
 static int take_path(struct unit_watch *watch, struct message *m) {
@@ -430,11 +461,16 @@ int unit_watch_receive_reply(struct unit_watches *watches, struct message *m) {
         struct unit_watch *watch = find_question(watches, m->reply_serial);
 
         if (m->reply_serial == watches->template_serial)
-                take_template(watches, m);
+                return take_template(watches, m);
         if (!watch)
                 return 0;
 
         watch->serial = 0;
+        if (watch->n_starts == 0) {
+                watch_remove(watch);
+                choose_signals(watches);
+                return 0;
+        }
         if (!watch->is_outdated)
                 watch->was_handled = true;
         if (watch->question == ASKED_SERVICE)
@@ -443,6 +479,9 @@ int unit_watch_receive_reply(struct unit_watches *watches, struct message *m) {
                 return take_path(watch, m);
         if (watch->question == ASKED_STATE && is_return(m, "a{sv}"))
                 return take_state(watch, m);
+        /* What was refused may be possible since: the unit was asked for anew, or has changed. */
+        if (watch->is_outdated || watch->is_dirty)
+                return ask(watch);
         watch->is_hopeless = true;
         return 0;
 }

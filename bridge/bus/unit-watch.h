@@ -43,8 +43,9 @@ struct unit_watches {
         struct unit_watch *watches; /* hash by the name of the unit */
         struct client *systemd;     /* that owns the name now, and can be asked; NULL: none */
         bool is_subscribed;
-        uint32_t template_serial; /* of the call of GetUnitFileState; 0: none is under way */
-        bool has_template;        /* systemd has LAUNCH_TEMPLATE */
+        uint32_t template_serial;  /* of the call of GetUnitFileState; 0: none is under way */
+        bool template_is_outdated; /* ask again after this answer */
+        bool has_template;         /* systemd has LAUNCH_TEMPLATE */
         /*
          * The unit will not take its name. end is how it ended, if it is a service, else all zero.
          * The watch may end before the function returns.
@@ -57,7 +58,7 @@ struct unit_watches {
 
 /* -ENOMEM. The caller sets the two functions. */
 int unit_watches_new(struct bus *bus, struct unit_watches **ret_watches);
-/* All watches must have ended. NULL is fine; returns NULL. */
+/* No start may have a watch any more. NULL is fine; returns NULL. */
 struct unit_watches *unit_watches_free(struct unit_watches *watches);
 
 /*
