@@ -4,6 +4,7 @@
 
 #include "bridge/bus/activation-systemd.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,14 @@
 #include "bridge/bus/voice.h"
 #include "bridge/wire/names.h"
 #include "bridge/wire/reader.h"
+
+/*
+ * A lack of memory costs the client whose message is handled its connection, and here this would be
+ * systemd. So it only costs what the bus would have learned: a start ends by its time-out, too.
+ */
+static int survive(int r) {
+        return r == -ENOMEM ? 0 : r;
+}
 
 /* refusals */
 
@@ -114,7 +123,7 @@ int activation_receive_signal(struct client *client, struct message *m) {
                   unit, text);
         HASH_ITER(hh, bus->activation->starts, start, next) {
                 if (r >= 0 && start->unit && strcmp(start->unit, unit) == 0)
-                        r = unit_refused(start, error, text);
+                        r = survive(unit_refused(start, error, text));
         }
         return r;
 }
@@ -147,21 +156,21 @@ bool activation_expects_reply(const struct client *client, const struct message 
 }
 
 int activation_receive_reply(struct client *client, struct message *m) {
-        return unit_watch_receive_reply(client->bus->activation->watches, m);
+        return survive(unit_watch_receive_reply(client->bus->activation->watches, m));
 }
 
 int activation_receive_broadcast(struct client *client, struct message *m) {
-        return unit_watch_receive_signal(client->bus->activation->watches, m);
+        return survive(unit_watch_receive_signal(client->bus->activation->watches, m));
 }
 
 int activation_note_owner(struct bus *bus, const char *name, struct client *owner) {
         if (!bus->activation || !activation_waits_for(bus->activation, name))
                 return 0;
-        return unit_watch_set_systemd(bus->activation->watches, owner);
+        return survive(unit_watch_set_systemd(bus->activation->watches, owner));
 }
 
 int activation_resume(struct bus *bus, const char *name) {
         if (!bus->activation || !activation_waits_for(bus->activation, name))
                 return 0;
-        return unit_watch_resume(bus->activation->watches);
+        return survive(unit_watch_resume(bus->activation->watches));
 }

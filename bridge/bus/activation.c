@@ -117,8 +117,8 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
                 r = start_new(activation, name, client->credentials.uid, &start);
                 if (r >= 0 && !activation_waits_for(activation, name))
                         r = start_begin(start, service, client, ret_failure);
-                if (r > 0)
-                        start_free(start);
+                if (r != 0 && start)
+                        start_free(start); /* the next message begins another one */
         } else {
                 r = start_begin_sooner(start, client);
         }

@@ -4,6 +4,7 @@
 
 #include "bridge/bus/start-begin.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/container-of.h"
@@ -65,6 +66,9 @@ static int begin_late(struct loop_timer *timer) {
         r = start_set_timeout(start);
         if (r >= 0)
                 r = begin(start, service, start->waiters->client, &failure);
+        if (r == -ENOMEM)
+                return start_fail(start, DRIVER_ERROR("NoMemory"),
+                                  "No memory to start the service");
         return r > 0 ? start_fail(start, failure.name, failure.text) : r;
 }
 

@@ -120,7 +120,10 @@ static inline void connection_wake(struct connection *connection) {
                 connection_schedule_read(connection);
 }
 
-/* Send bytes of the handshake with a descriptor (taken on success; -1: none). -ENOMEM. */
+/*
+ * Send bytes of the handshake with a descriptor (-1: none), which is taken also on failure.
+ * -ENOMEM.
+ */
 int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd);
 /* Close the connection, because there is no memory for it. Returns 0. */
 int connection_starve(struct connection *connection);

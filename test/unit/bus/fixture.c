@@ -27,7 +27,9 @@ static int deliver(struct client *client, struct message *m, struct reply *reply
 
         if (peer->refuse)
                 return peer->refuse;
-        ck_assert_uint_lt(peer->n, INBOX_MAX);
+        /* an assertion allocates memory, also when it holds */
+        if (peer->n == INBOX_MAX)
+                ck_abort_msg("the inbox is full");
         peer->inbox[peer->n].m = message_ref(m);
         peer->inbox[peer->n].cookie = cookie;
         if (reply && reply->caller == client && m->type != MESSAGE_TYPE_METHOD_CALL)

@@ -5,6 +5,7 @@
  * about at will.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define UNIT_PATH "/org/freedesktop/systemd1/unit/a_2eservice"
+#define TRIES_MAX 1000
 
 /* two names of one unit */
 static const char *const names[] = {"com.example.A", "com.example.B"};
@@ -305,6 +307,99 @@ START_TEST(template_has_one_question_at_a_time) {
 }
 END_TEST
 
+/* lack of memory */
+
+/* systemd comes back, and knows nothing of what was before. */
+static void renew_systemd(void) {
+        peer_call_driver(systemd, "ReleaseName", SYSTEMD, NULL);
+        ck_assert_uint_eq(peer_request_name(systemd, SYSTEMD, 0), NAME_PRIMARY_OWNER);
+        ck_assert_ptr_null(bus.activation->watches->watches);
+        peer_forget(systemd);
+        peer_forget(a);
+}
+
+/* Return the serial of the last message to systemd with this member; 0 if there is none. */
+static uint32_t find_last(const char *member) {
+        for (size_t i = systemd->n; i > 0; i--) {
+                const struct message *m = systemd->inbox[i - 1].m;
+
+                if (m->member.s && strcmp(m->member.s, member) == 0)
+                        return m->serial;
+        }
+        return 0;
+}
+
+/*
+ * Each allocation fails once while a start begins. Whatever that costs the first call: the second
+ * one gets its error when the unit fails.
+ */
+START_TEST(lack_of_memory_holds_up_no_later_start) {
+        bool has_failed = true;
+        long n_left;
+
+        setup();
+        for (n_left = 0; has_failed && n_left < TRIES_MAX; n_left++) {
+                int r;
+
+                renew_systemd();
+                r = call_starving(names[0], n_left, &has_failed);
+                ck_assert(r == 0 || (r == -ENOMEM && has_failed));
+                ck_assert_uint_eq(a->client.account->n_waiting, r == 0 && a->n == 0);
+                call(names[0]);
+                ck_assert_uint_ne(find_last("Subscribe"), 0);
+                ck_assert_uint_ne(find_last("ActivationRequest"), 0);
+                ck_assert_uint_ne(find_last("LoadUnit"), 0);
+                peer_flush(systemd);
+                tell_path(find_last("LoadUnit"));
+                fail_when_asked();
+                a->read = a->n - 1;
+                peer_expect_error(a, DRIVER_ERROR("TimedOut"));
+                ck_assert_uint_eq(a->client.account->n_waiting, 0);
+        }
+        ck_assert_int_gt(n_left, 10);
+        ck_assert_int_lt(n_left, TRIES_MAX);
+        teardown();
+}
+END_TEST
+
+/* systemd is the client whose message is handled, but it has not caused what needs memory. */
+START_TEST(lack_of_memory_does_not_cost_systemd_its_connection) {
+        static const char *const properties[][2] = {
+                {"ActiveState", "failed"},
+                {"Result", "watchdog"},
+        };
+
+        setup();
+        for (size_t starving = 0; starving < 2; starving++) {
+                bool has_failed = true;
+                long n_left;
+
+                for (n_left = 0; has_failed && n_left < TRIES_MAX; n_left++) {
+                        struct peer *owner = peer_hello();
+
+                        renew_systemd();
+                        call(names[0]);
+                        expect("Subscribe");
+                        expect("ActivationRequest");
+                        tell_path(expect("LoadUnit"));
+                        for (size_t i = 0; i <= starving; i++) {
+                                int r = tell_state_starving(
+                                        expect("GetAll"), properties[i][0], properties[i][1],
+                                        i == starving ? n_left : -1, &has_failed);
+
+                                ck_assert_int_eq(r, 0);
+                        }
+                        ck_assert_uint_eq(peer_request_name(owner, names[0], 0),
+                                          NAME_PRIMARY_OWNER);
+                        peer_free(owner);
+                }
+                ck_assert_int_gt(n_left, 1);
+                ck_assert_int_lt(n_left, TRIES_MAX);
+        }
+        teardown();
+}
+END_TEST
+
 int main(void) {
         TCase *tcase = tcase_create("unit-watch");
 
@@ -313,5 +408,7 @@ int main(void) {
         tcase_add_test(tcase, refusal_before_a_change_does_not_decide);
         tcase_add_test(tcase, answer_after_the_end_of_the_start_is_expected);
         tcase_add_test(tcase, template_has_one_question_at_a_time);
+        tcase_add_test(tcase, lack_of_memory_holds_up_no_later_start);
+        tcase_add_test(tcase, lack_of_memory_does_not_cost_systemd_its_connection);
         return suite_main("unit-watch", tcase);
 }
