@@ -203,6 +203,14 @@ static bool policy_is_old(void *userdata) {
         return true;
 }
 
+/* bus.hooks.files_have_changed */
+static void files_have_changed(void *userdata) {
+        struct bridge *bridge = userdata;
+
+        watch_note(&bridge->watch);
+        watch_hurry(&bridge->watch);
+}
+
 static int reload_asked(void *userdata, struct later *later) {
         struct bridge *bridge = userdata;
 
@@ -416,6 +424,7 @@ static int setup_bus(struct bridge *bridge) {
         bridge->bus.hooks.process = bridge;
         bridge->bus.hooks.reload = reload_asked;
         bridge->bus.hooks.policy_is_old = policy_is_old;
+        bridge->bus.hooks.files_have_changed = files_have_changed;
         bridge->bus.replies.set_timer = set_reply_timer;
         bridge->bus.replies.timer_userdata = bridge;
         bridge->reply_timer.expired = reply_timer_expired;

@@ -65,7 +65,8 @@ static uint64_t stamp(const char *path) {
 
 /*
  * The stamp of a file or directory that is about to be read; 0 if stat() fails. If it has just
- * changed, return a stamp that no file has, so that is_current() lets it be read once more.
+ * changed, return a stamp that no file has, so that the table is not current, and it is read once
+ * more.
  */
 static uint64_t stamp_to_read(int fd, const char *name) {
         struct timespec now;
@@ -337,7 +338,9 @@ const struct service *service_table_find(const struct service_table *table, cons
         return service ? *service : NULL;
 }
 
-static bool is_current(const struct service_table *table, const struct service *service) {
+bool service_table_is_current(const struct service_table *table, const char *name) {
+        const struct service *service = service_table_find(table, name);
+
         if (service)
                 return stamp(service->path) == service->stamp;
         for (size_t i = 0; i < table->n_directories; i++)
@@ -347,15 +350,4 @@ static bool is_current(const struct service_table *table, const struct service *
                 if (stamp(table->left_out[i].path) != table->left_out[i].stamp)
                         return false;
         return true;
-}
-
-int service_table_refresh(const struct service_table *table, const char *name,
-                          struct service_table **ret_table) {
-        int r;
-
-        if (is_current(table, service_table_find(table, name)))
-                return 0;
-        r = table_new(table->directories, table->n_directories, table->has_servicehelper,
-                      ret_table);
-        return r < 0 ? r : 1;
 }

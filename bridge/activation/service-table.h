@@ -34,7 +34,7 @@ struct service_table {
         struct bus_servicedir *directories;
         uint64_t *stamps; /* of each directory when it was read; 0: it was missing */
         size_t n_directories;
-        struct service_left_out *left_out; /* service_table_refresh() sees when one has changed */
+        struct service_left_out *left_out; /* service_table_is_current() sees a change */
         size_t n_left_out;
         bool has_servicehelper;
         /* Texts "FILE:LINE: …" or "PATH: …"; activation_exchange_table() logs at most 200. */
@@ -51,14 +51,10 @@ struct service_table *service_table_free(struct service_table *table);
 const struct service *service_table_find(const struct service_table *table, const char *name);
 
 /*
- * Call this before a service is started, and for a name that is unknown and has no owner. For a
- * name in the table, this calls stat() for the file of this name. For any other name, it calls
- * stat() for each directory and for each file that was left out. If one of these has changed, it
- * reads the directories again. So the bus finds the file of a new name if the file was added before
- * a message to this name was sent, even without inotify.
- *
- * Returns 0 if nothing changed, or 1 with a new table in *ret_table; the caller frees the old one.
- * -ENOMEM, -EMFILE, -ENFILE.
+ * Is the table up to date, as far as this name is concerned? Call this before a service is started,
+ * and for a name that is unknown and has no owner. For a name in the table, this calls stat() for
+ * the file of this name. For any other name, it calls stat() for each directory and for each file
+ * that was left out. So the bus notices the file of a new name if the file was added before a
+ * message to this name was sent, even without inotify.
  */
-int service_table_refresh(const struct service_table *table, const char *name,
-                          struct service_table **ret_table);
+bool service_table_is_current(const struct service_table *table, const char *name);

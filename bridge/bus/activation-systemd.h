@@ -5,8 +5,8 @@
  * What systemd tells about the units that the bus has asked it to start
  *
  * A start fails if systemd refuses the request (launch.h), or if its unit cannot take the name any
- * more (unit-watch.h). A start by the template unit begins anew, in the way without the template, if
- * systemd does not have the template, or has loaded another unit for the bus name.
+ * more (unit-watch.h). A start by the template unit begins anew, in the way without the template,
+ * if systemd does not have the template, or has loaded another unit for the bus name.
  */
 
 #include "bridge/bus/launch.h"

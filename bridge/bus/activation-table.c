@@ -14,20 +14,23 @@ void activation_exchange_table(struct activation *activation, struct service_tab
         struct service_table *old = activation->table, *now = *table;
 
         activation->table = now;
+        activation->table_is_old = false;
         *table = old;
         for (size_t i = 0; i < now->n_warnings && i < WARNINGS_MAX; i++)
                 log_write(activation->bus->log, LOG_LEVEL_WARNING, "%s", now->warnings[i]);
 }
 
-const struct service *activation_find_service(struct activation *activation, const char *name) {
-        struct service_table *table;
+bool activation_table_is_old(struct activation *activation, const char *name) {
+        struct bus *bus = activation->bus;
 
-        /* If no new table can be made (no memory or descriptors), the old one stays in use. */
-        if (service_table_refresh(activation->table, name, &table) > 0) {
-                activation_exchange_table(activation, &table);
-                service_table_free(table);
+        if (service_table_is_current(activation->table, name))
+                return false;
+        if (!activation->table_is_old && bus->hooks.files_have_changed) {
+                activation->table_is_old = true;
+                bus->policy_is_checked = false;
+                bus->hooks.files_have_changed(bus->hooks.process);
         }
-        return service_table_find(activation->table, name);
+        return true;
 }
 
 bool activation_waits_for(const struct activation *activation, const char *name) {
@@ -35,5 +38,8 @@ bool activation_waits_for(const struct activation *activation, const char *name)
 }
 
 bool activation_knows(struct activation *activation, const char *name) {
-        return activation_waits_for(activation, name) || activation_find_service(activation, name);
+        if (activation_waits_for(activation, name) || service_table_find(activation->table, name))
+                return true;
+        activation_table_is_old(activation, name);
+        return false;
 }

@@ -101,8 +101,11 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
         int r = 0;
 
         start = start_find(activation, name);
-        service = start ? service_table_find(activation->table, name)
-                        : activation_find_service(activation, name);
+        if (!start && activation_table_is_old(activation, name) &&
+            docket_hold(client, m, caller_cookie,
+                        kind == WAITER_MESSAGE ? DOCKET_MESSAGE : DOCKET_CALL))
+                return WAIT_E_JUDGED_LATER;
+        service = service_table_find(activation->table, name);
         if (!service && !start && !activation_waits_for(activation, name))
                 return ACTIVATION_E_UNKNOWN;
 
@@ -166,7 +169,7 @@ static int call_wait(struct client *client, struct message *m, uint64_t caller_c
         if (r == ACTIVATION_E_UNKNOWN)
                 return tell_failure(client, m, caller_cookie, DRIVER_ERROR("ServiceUnknown"),
                                     "The service file of %s was removed", name);
-        return r <= 0 ? r : tell_refused(client, m, caller_cookie, &failure);
+        return r == WAIT_E_REFUSED ? tell_refused(client, m, caller_cookie, &failure) : r;
 }
 
 int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,

@@ -87,6 +87,11 @@ struct bus_hooks {
          * the process reads the files as soon as it may, and calls docket_judge_all() afterwards.
          */
         bool (*policy_is_old)(void *process);
+        /*
+         * The files have changed, and policy_is_old() may not have seen it: it returns true from
+         * now on, until they have been read.
+         */
+        void (*files_have_changed)(void *process);
 };
 
 /*

@@ -78,6 +78,7 @@ struct activation {
         struct loop *loop;
         struct children children;
         struct service_table *table;
+        bool table_is_old;    /* the process knows that it is out of date */
         struct start *starts; /* hash by name */
         uint32_t n_own;       /* messages of the bus itself that wait */
         struct unit_watches *watches;

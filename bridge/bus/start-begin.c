@@ -57,7 +57,7 @@ static int begin_late(struct loop_timer *timer) {
                 return 0;
         }
         start->turn = 0;
-        service = activation_find_service(start->activation, start->name);
+        service = service_table_find(start->activation->table, start->name);
         if (!service) {
                 snprintf(failure.text, sizeof(failure.text), "The service file of %s was removed",
                          start->name);

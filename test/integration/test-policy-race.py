@@ -478,15 +478,18 @@ def a_user_who_reloads_does_not_delay_others():
 def denials_cause_no_reload():
     with RaceBus() as bus:
         c = connect(bus)
+        # a directory of services that had just changed when it was read is read once more
+        equal(c.wait_for(c.send(ask('p.x'))).error_name, UNKNOWN)
+        n = bus.reloads()
         for _ in range(50):
             equal(request(c, 'p.a'), DENIED)
             equal(c.wait_for(c.send(ask('p.x'))).error_name, UNKNOWN)
-        equal(bus.reloads(), 0)
+        equal(bus.reloads(), n)
         # without a request that waits, changes in a row cause one reload
         for i in range(20):
             bus.allow(f'p.n{i}')
-        wait_until(lambda: bus.reloads(), 'the reload')
-        equal(bus.reloads(), 1)
+        wait_until(lambda: bus.reloads() > n, 'the reload')
+        equal(bus.reloads(), n + 1)
 
 
 PASSWD = 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n'

@@ -114,13 +114,18 @@ static void call(struct peer *peer, const char *destination, const char *interfa
         ck_assert_int_eq(peer_send(peer, &w, cookie), 0);
 }
 
-static void request(struct peer *peer, const char *name, uint64_t cookie) {
+static void call_with_flags(struct peer *peer, const char *member, const char *name,
+                            uint64_t cookie) {
         struct writer w;
 
-        peer_call_init(peer, &w, BUS_DRIVER_NAME, "/", BUS_DRIVER_INTERFACE, "RequestName", "su");
+        peer_call_init(peer, &w, BUS_DRIVER_NAME, "/", BUS_DRIVER_INTERFACE, member, "su");
         writer_string(&w, name);
         writer_u32(&w, 0);
         ck_assert_int_eq(peer_send(peer, &w, cookie), 0);
+}
+
+static void request(struct peer *peer, const char *name, uint64_t cookie) {
+        call_with_flags(peer, "RequestName", name, cookie);
 }
 
 /* The next message to the peer is a call or signal with this member. */
@@ -404,20 +409,32 @@ END_TEST
  */
 #define SECRET "<deny send_destination=\"open.name\" send_interface=\"i.closed\"/>"
 
+static void write_service(const char *name, const char *lines) {
+        char path[64];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/%s.service", directory, name);
+        f = fopen(path, "we");
+        ck_assert_ptr_nonnull(f);
+        fprintf(f, "[D-BUS Service]\nName=%s\n%s", name, lines);
+        fclose(f);
+}
+
+static void unlink_service(const char *name) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "%s/%s.service", directory, name);
+        unlink(path);
+}
+
 /* Its service has no Exec, and only waits for an owner of the name. */
 static void setup_service(const char *rules) {
-        char path[64];
         struct service_table *table;
         struct rlimit limit;
-        FILE *f;
 
         memset(directory + strlen(directory) - 6, 'X', 6);
         ck_assert_ptr_nonnull(mkdtemp(directory));
-        snprintf(path, sizeof(path), "%s/" SERVICE ".service", directory);
-        f = fopen(path, "we");
-        ck_assert_ptr_nonnull(f);
-        fputs("[D-BUS Service]\nName=" SERVICE "\n", f);
-        fclose(f);
+        write_service(SERVICE, "");
         setup();
         put_in_force(rules);
         ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -427,12 +444,9 @@ static void setup_service(const char *rules) {
 }
 
 static void teardown_service(void) {
-        char path[64];
-
         bus.activation = activation_free(bus.activation);
         teardown();
-        snprintf(path, sizeof(path), "%s/" SERVICE ".service", directory);
-        unlink(path);
+        unlink_service(SERVICE);
         rmdir(directory);
 }
 
@@ -502,6 +516,72 @@ START_TEST(held_message_that_is_denied_comes_before_what_was_sent_after_it) {
         expect_member(owner, "First");
         expect_member(owner, "Second");
         expect_member(owner, "Third");
+        teardown_service();
+}
+END_TEST
+
+static unsigned n_told; /* that files have changed */
+
+static void files_have_changed(void *process) {
+        (void)process;
+        n_told++;
+        is_old = true;
+}
+
+/* The thread has read the service files. */
+static void read_services(void) {
+        struct service_table *table;
+
+        ck_assert_int_eq(service_table_load(config, &table), 0);
+        activation_exchange_table(bus.activation, &table);
+        service_table_free(table);
+}
+
+START_TEST(service_files_are_not_read_by_the_bus_thread) {
+        setup_service("<allow send_destination=\"new.name\"/><allow own=\"new.name\"/>");
+        bus.hooks.files_have_changed = files_have_changed;
+        usleep(50000); /* the table trusts its stamps */
+        read_services();
+        is_old = false;
+        n_told = 0;
+        call(a, "no.name", "i.j", "Unknown", 0);
+        peer_expect_error(a, DRIVER_ERROR("ServiceUnknown"));
+        ck_assert_uint_eq(n_told, 0);
+
+        write_service("new.name", "");
+        call(a, "new.name", "i.j", "First", 0);
+        peer_expect_nothing(a);
+        call(owner, "no.name", "i.j", "Unknown", 0);
+        peer_expect_nothing(owner);
+        ck_assert_uint_eq(n_told, 1); /* once for each table */
+        ck_assert_ptr_null(activation_find(&bus, "new.name"));
+        usleep(50000);
+        read_services();
+        is_old = false;
+        judge();
+        ck_assert_ptr_nonnull(activation_find(&bus, "new.name"));
+        peer_expect_error(owner, DRIVER_ERROR("ServiceUnknown"));
+        ck_assert_uint_eq(peer_request_name(owner, "new.name", 0), NAME_PRIMARY_OWNER);
+        peer_flush(owner);
+        peer_disconnect(owner);
+        peer_flush(a);
+
+        /* a file that is another one now: its start waits, too, also that of StartServiceByName */
+        write_service("new.name", "Exec=\"\n");
+        call(a, "new.name", "i.j", "Second", 0);
+        call_with_flags(a, "StartServiceByName", "new.name", 0);
+        peer_expect_nothing(a);
+        ck_assert_uint_eq(n_told, 2);
+        ck_assert_ptr_null(activation_find(&bus, "new.name"));
+        /* The files cannot be read: the table stays in use, and nobody waits for another one. */
+        is_old = false;
+        judge();
+        ck_assert_ptr_nonnull(activation_find(&bus, "new.name"));
+        call(a, "no.name", "i.j", "Unknown", 0);
+        peer_expect_error(a, DRIVER_ERROR("ServiceUnknown"));
+        ck_assert_uint_eq(n_told, 2);
+        peer_disconnect(a);
+        unlink_service("new.name");
         teardown_service();
 }
 END_TEST
@@ -637,6 +717,7 @@ int main(void) {
         tcase_add_test(tcase, look_up_does_not_overtake_what_was_sent_before_it);
         tcase_add_test(tcase, held_message_does_not_wait_for_what_was_sent_after_it);
         tcase_add_test(tcase, held_message_that_is_denied_comes_before_what_was_sent_after_it);
+        tcase_add_test(tcase, service_files_are_not_read_by_the_bus_thread);
         tcase_add_test(tcase, message_that_is_judged_again_is_logged_once);
         tcase_add_test(tcase, visits_of_one_user_do_not_hold_up_others);
         return suite_main("docket", tcase);
