@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "bridge/base/log.h"
 #include "bridge/bus/activation-request.h"
 #include "bridge/bus/activation-table.h"
 #include "bridge/bus/start-begin.h"
@@ -73,6 +72,12 @@ static int unit_refused(struct start *start, const char *error, const char *text
         return r > 0 ? start_fail(start, failure.name, failure.text) : r;
 }
 
+/* Whoever has asked for the start pays for the line. */
+static void log_failure(struct bus *bus, uint32_t uid, const char *unit, const char *text) {
+        complain(&bus->complaints, uid, "Activation via systemd failed for unit '%s': %s", unit,
+                 text);
+}
+
 /* unit_watches.failed */
 static int unit_failed(struct unit_watches *watches, const char *unit,
                        const struct launch_failure *failure, const struct unit_end *end) {
@@ -87,9 +92,7 @@ static int unit_failed(struct unit_watches *watches, const char *unit,
                 if (!start->unit || strcmp(start->unit, unit) != 0)
                         continue;
                 if (!is_logged)
-                        complain(&bus->complaints, start->uid,
-                                 "Activation via systemd failed for unit '%s': %s", unit,
-                                 failure->text);
+                        log_failure(bus, start->uid, unit, failure->text);
                 is_logged = true;
                 if (start->by_template && unit_end_is_exit(end))
                         launch_explain_template(start, end->status, &own);
@@ -102,6 +105,7 @@ int activation_receive_signal(struct client *client, struct message *m) {
         const char *unit, *error, *text;
         struct start *start, *next;
         struct bus *bus = client->bus;
+        bool is_logged = false;
         int r = 0;
 
         if (!bus->activation || !is_failure(m))
@@ -119,12 +123,16 @@ int activation_receive_signal(struct client *client, struct message *m) {
                          "systemd sent an ActivationFailure with unexpected arguments; ignored");
                 return 0;
         }
-        log_write(bus->log, LOG_LEVEL_WARNING, "Activation via systemd failed for unit '%s': %s",
-                  unit, text);
         HASH_ITER(hh, bus->activation->starts, start, next) {
-                if (r >= 0 && start->unit && strcmp(start->unit, unit) == 0)
-                        r = survive(unit_refused(start, error, text));
+                if (r < 0 || !start->unit || strcmp(start->unit, unit) != 0)
+                        continue;
+                if (!is_logged)
+                        log_failure(bus, start->uid, unit, text);
+                is_logged = true;
+                r = survive(unit_refused(start, error, text));
         }
+        if (!is_logged)
+                log_failure(bus, client->credentials.uid, unit, text);
         return r;
 }
 

@@ -307,6 +307,44 @@ START_TEST(template_has_one_question_at_a_time) {
 }
 END_TEST
 
+/* logs */
+
+#define N_FAILURES (2 * COMPLAINT_BURST)
+
+START_TEST(refused_starts_do_not_fill_the_log) {
+        static char text[1 << 16];
+        struct capture capture;
+        unsigned n = 0;
+
+        setup();
+        capture_begin(&capture);
+        for (unsigned i = 0; i < N_FAILURES; i++) {
+                struct writer w;
+
+                peer_forget(systemd);
+                peer_forget(a);
+                a->client.account->starts_due = 0; /* as if time had passed */
+                call(names[0]);
+                writer_init(&w, MESSAGE_TYPE_SIGNAL, 0, ++systemd->serial, "sss");
+                w.destination = BUS_DRIVER_NAME;
+                w.path = "/org/freedesktop/systemd1";
+                w.interface = SYSTEMD ".Activator";
+                w.member = "ActivationFailure";
+                writer_string(&w, "a.service");
+                writer_string(&w, SYSTEMD ".UnitMasked");
+                writer_string(&w, "it is masked");
+                ck_assert_int_eq(peer_send(systemd, &w, 0), 0);
+                ck_assert_uint_eq(a->n, 1);
+        }
+        capture_end(&capture, text, sizeof(text));
+        for (const char *at = text; (at = strstr(at, "failed for unit")); at++)
+                n++;
+        ck_assert_uint_gt(n, 0);
+        ck_assert_uint_le(n, COMPLAINT_BURST);
+        teardown();
+}
+END_TEST
+
 /* lack of memory */
 
 /* systemd comes back, and knows nothing of what was before. */
@@ -408,6 +446,7 @@ int main(void) {
         tcase_add_test(tcase, refusal_before_a_change_does_not_decide);
         tcase_add_test(tcase, answer_after_the_end_of_the_start_is_expected);
         tcase_add_test(tcase, template_has_one_question_at_a_time);
+        tcase_add_test(tcase, refused_starts_do_not_fill_the_log);
         tcase_add_test(tcase, lack_of_memory_holds_up_no_later_start);
         tcase_add_test(tcase, lack_of_memory_does_not_cost_systemd_its_connection);
         return suite_main("unit-watch", tcase);
