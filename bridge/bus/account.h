@@ -78,8 +78,8 @@ struct account {
         uint32_t n_giving_way;    /* of these: clients that lose their places, see place.h */
         uint32_t n_connections;   /* sockets, including those without Hello */
         uint32_t n_rules_answers; /* answers to GetAllMatchRules that are being made or wait */
-        uint32_t n_waiting;       /* messages that wait for a service to start or in dockets */
-        int64_t starts_due;       /* see pace.h */
+        uint32_t n_waiting; /* messages that wait for a service to start or end, or in dockets */
+        int64_t starts_due; /* see pace.h */
         struct holdings holdings;
 
         struct newcomer *newcomers; /* see newcomer.h */

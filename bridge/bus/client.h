@@ -36,6 +36,7 @@ struct policy_client;
 struct reply;
 struct signal_forms;
 struct signal_permits;
+struct unread;
 struct waiter;
 
 /* Outcomes of delivering to a client, and of receiving from one. */
@@ -118,7 +119,8 @@ struct client {
         bool has_unique_name; /* CLIENT_GONE: it has to be released yet */
         bool gives_way;       /* see place.h */
         bool has_left;        /* CLIENT_GONE, and nothing of it is left on the bus */
-        uint64_t id;          /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
+        bool is_closing; /* legacy: its connection is closed, so it reads nothing and leaves soon */
+        uint64_t id;     /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
         char unique_name[32]; /* "" before that; a monitor keeps the text */
         size_t n_unique_name;
         uint64_t unique_hash;
@@ -180,6 +182,8 @@ struct client {
         uint64_t mark;          /* bus.mark of the last message that its AddMatch rules matched */
         struct waiter *waiters; /* its messages and calls that wait for a service */
         struct docket *docket;  /* those that wait for a newer policy (docket.h); NULL: none */
+        struct unread *unread;  /* calls to it that it will not read (unread.h) */
+        struct unread *unread_sent; /* calls that it has sent, and others will not read */
 };
 
 /* Raise peak to value if value is greater. */

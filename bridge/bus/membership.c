@@ -19,8 +19,10 @@
 #include "bridge/bus/permit.h"
 #include "bridge/bus/place.h"
 #include "bridge/bus/quota.h"
+#include "bridge/bus/resend.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
+#include "bridge/bus/unread.h"
 
 /* Releasing a name, and telling others, takes as long as so many usual steps. */
 #define STEPS_PER_NAME 4
@@ -127,11 +129,15 @@ int client_register(struct client *client) {
 
 static int release_well_known_name(struct client *client, struct name_ownership *ownership) {
         struct name_change change;
+        int result = 0;
         char name[256];
 
         memcpy(name, ownership->name->name, ownership->name->n_name + 1);
         name_ownership_release(&client->bus->names, ownership, &change);
-        return announce_change(client->bus, name, &change);
+        keep_error(&result, announce_change(client->bus, name, &change));
+        if (client->unread && client->state == CLIENT_GONE)
+                keep_error(&result, resend(client, name));
+        return result;
 }
 
 static int release_unique_name(struct client *client) {
@@ -170,6 +176,7 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
         later_forget(client);
         activation_forget(client);
         docket_forget(client);
+        unread_forget(client);
         /*
          * The client is a monitor already, so it can see the NoReply errors that its callers get
          * now.
@@ -180,7 +187,7 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
 }
 
 /* The first step: the client takes no part any more. */
-static void begin_to_leave(struct client *client) {
+static int begin_to_leave(struct client *client) {
         enum client_state state = client->state;
 
         client->state = CLIENT_GONE;
@@ -189,18 +196,21 @@ static void begin_to_leave(struct client *client) {
         later_forget(client);
         activation_forget(client);
         docket_forget(client);
+        unread_forget(client);
         if (state == CLIENT_MONITOR)
                 DL_DELETE2(client->bus->monitors, client, monitor_prev, monitor_next);
         else if (state == CLIENT_REGISTERED) {
                 client->has_unique_name = true;
                 place_promise(client);
         }
+        return client->unread ? resend(client, NULL) : 0;
 }
 
 /* The last step. */
 static void end_to_leave(struct client *client) {
         struct bus *bus = client->bus;
 
+        unread_drop(client);
         client->has_left = true;
         bus->n_leaving--;
         if (bus->hooks.client_gone)
@@ -218,7 +228,7 @@ int client_leave(struct client *client, bool *ret_done) {
          * because the client gets nothing any more.
          */
         if (client->state != CLIENT_GONE)
-                begin_to_leave(client);
+                r = begin_to_leave(client);
         else if (client->ownerships)
                 r = release_well_known_name(client, client->ownerships->client_prev);
         else if (client->has_unique_name) {

@@ -23,8 +23,8 @@ int monitor_show_eavesdroppers(struct bus *bus, struct client *sender, struct cl
 /*
  * Show m to all monitors whose rules match and that take its descriptors. sender NULL is the bus.
  * receiver NULL is the bus, the receivers of a broadcast, or a service that does not run. If
- * monitors have seen m already, because it has waited in a docket since, nothing is done. Returns 0
- * or a negative errno that is fatal.
+ * monitors have seen m already, because it has waited in a docket since or is sent again
+ * (resend.h), nothing is done. Returns 0 or a negative errno that is fatal.
  */
 static inline int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,
                                   struct message *m) {
@@ -33,11 +33,12 @@ static inline int monitor_observe(struct bus *bus, struct client *sender, struct
 
 /*
  * Show the unicast message m to all eavesdroppers whose rules match and that may get it, except its
- * receiver. Parameters and results are those of monitor_observe().
+ * receiver. They have seen a call that is sent again (resend.h). Parameters and results are those
+ * of monitor_observe().
  */
 static inline int monitor_eavesdrop(struct bus *bus, struct client *sender, struct client *receiver,
                                     struct message *m) {
-        if (bus->matches.n_eavesdrop == 0)
+        if (bus->matches.n_eavesdrop == 0 || m->n_resent > 0)
                 return 0;
         return monitor_show_eavesdroppers(bus, sender, receiver, m);
 }

@@ -30,12 +30,12 @@
 
 /*
  * The backlog of a client: its calls and unicast signals that still wait in the queues of legacy
- * receivers, and what it sent that waits for a service to start or in its docket (docket.h). While
- * the backlog of a legacy client has max_incoming_bytes or max_incoming_unix_fds or more, the bus
- * does not read from this client. Answers and broadcasts in a queue do not count, because their
- * receivers asked for them: a client that does not read must not be able to stop a service.
- * Messages point to the backlog of their sender. So the backlog outlives the sender until the last
- * of these messages has left its queue.
+ * receivers, and what it sent that waits for a service to start, in its docket (docket.h), or for
+ * the end of a service that has not read it (unread.h). While the backlog of a legacy client has
+ * max_incoming_bytes or max_incoming_unix_fds or more, the bus does not read from this client.
+ * Answers and broadcasts in a queue do not count, because their receivers asked for them: a client
+ * that does not read must not be able to stop a service. Messages point to the backlog of their
+ * sender. So the backlog outlives the sender until the last of these messages has left its queue.
  */
 struct backlog {
         struct client *client; /* NULL: it has gone */
@@ -94,8 +94,7 @@ static inline void quota_charge_sender(struct client *sender, const struct clien
         m->charged_at = destination;
 }
 /*
- * Count m, which waits for a service to start or in a docket, in the sender's backlog until
- * quota_release().
+ * Count m, which waits as above but in no queue, in the sender's backlog until quota_release().
  * CLIENT_E_QUOTA if the backlog is too long already.
  */
 int quota_hold(struct client *sender, const struct message *m);

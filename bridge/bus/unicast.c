@@ -12,6 +12,7 @@
 #include "bridge/bus/reply.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
+#include "bridge/bus/unread.h"
 #include "bridge/bus/verdict.h"
 
 /* If m is a call that wants an answer, tell its sender why m could not be delivered. */
@@ -71,6 +72,8 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
 
         quota_charge_sender(client, target, m);
         r = route_deliver(target, m, reply, 0);
+        if (r == CLIENT_E_GONE && unread_concerns(target, m) && unread_hold(target, m, false))
+                r = 0;
         if (r == 0) {
                 if (!reply)
                         route_end_cookie(client, m->serial, cookie);

@@ -12,6 +12,7 @@
 #include "bridge/bus/descriptors.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/receive.h"
+#include "bridge/bus/unread.h"
 #include "bridge/socket/connection-handshake.h"
 #include "bridge/socket/connection-messages.h"
 #include "bridge/socket/linger.h"
@@ -24,8 +25,11 @@ static int close_run(struct schedule_job *job) {
         /* Try to write the queue: the last message may be the error that tells the client why. */
         if (!connection->output.is_broken && connection->output.n_queued > 0)
                 connection_flush(&connection->flush);
-        if (connection->has_client)
+        if (connection->has_client) {
+                connection->client.is_closing = true;
+                output_break(&connection->output);
                 r = client_leave_in_turn(&connection->client, &done);
+        }
         if (done)
                 connection_free(connection);
         else
@@ -151,6 +155,8 @@ struct connection *connection_free(struct connection *connection) {
         connection_end_session(connection);
 
         if (connection->has_client) {
+                /* If the bus ends, no service is started for them. */
+                unread_drop(&connection->client);
                 client_disconnect(&connection->client);
                 output_break(&connection->output);
                 lingers = linger_take(server, &connection->output, connection->source.fd);

@@ -166,6 +166,9 @@ static int read_once(struct connection *connection) {
                 connection_violate(connection, violation);
                 return 0;
         }
+        /* TCP has other reasons for a reset. */
+        if (end.is_reset && !connection->listener->is_tcp)
+                output_end_unread(&connection->output);
         if (end.is_eof)
                 return end_of_input(connection);
         r = connection->take(connection, &bytes, &n);

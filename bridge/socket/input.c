@@ -132,6 +132,7 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
         if (n < 0) {
                 ret_end->is_empty = errno == EAGAIN;
                 ret_end->is_eof = errno != EAGAIN && errno != EINTR;
+                ret_end->is_reset = errno == ECONNRESET;
                 return 0;
         }
         r = receive_fds(input, &header);

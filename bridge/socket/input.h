@@ -40,6 +40,7 @@ enum {
 /* What a read tells about the socket. */
 struct input_end {
         bool is_eof;   /* the client will send nothing more, or the socket failed */
+        bool is_reset; /* is_eof, because the client has closed its end without reading all */
         bool is_empty; /* there was nothing to read */
         bool is_short; /* there was less than the read could take */
 };

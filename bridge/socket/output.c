@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,10 +18,13 @@
 #include "bridge/bus/bus.h"
 #include "bridge/bus/descriptors.h"
 #include "bridge/bus/quota.h"
+#include "bridge/bus/unread.h"
 
 #define BATCH_MAX 64
 #define QUEUE_SIZE_MIN 8
 #define QUEUE_SIZE_IDLE 64 /* a larger ring is freed when it is empty */
+/* A larger message that is written is not kept, because what is kept is charged to nobody. */
+#define LAST_SIZE_MAX QUOTA_RESERVE
 
 static struct message *queue_at(const struct output *output, size_t i) {
         return output->queue[(output->queue_head + i) & (output->queue_size - 1)];
@@ -58,14 +62,43 @@ static void queue_pop(struct output *output) {
         }
 }
 
+static void forget_last(struct output *output) {
+        output->last = message_unref(output->last);
+}
+
+/* Was the other end closed? Else its program only reads no more. */
+static bool has_closed(int fd) {
+        struct pollfd pollfd = {.fd = fd};
+
+        return poll(&pollfd, 1, 0) > 0 && (pollfd.revents & POLLHUP);
+}
+
 void output_break(struct output *output) {
+        if (!output->is_broken && output->client && has_closed(output->fd))
+                output->client->is_closing = true;
         output->is_broken = true;
-        while (output->n_queued > 0)
+        /* Its last byte is not the last one in the socket. */
+        if (output->n_written > 0)
+                forget_last(output);
+        while (output->n_queued > 0) {
+                CLEANUP(message_unrefp) struct message *m = message_ref(queue_at(output, 0));
+
                 queue_pop(output);
+                if (output->client && unread_concerns(output->client, m))
+                        unread_hold(output->client, m, false);
+        }
+}
+
+void output_end_unread(struct output *output) {
+        output_break(output);
+        if (output->last)
+                unread_hold(output->client, output->last, true);
+        forget_last(output);
 }
 
 void output_deinit(struct output *output) {
         output_break(output);
+        forget_last(output);
         free(output->queue);
         output->queue = NULL;
         output->queue_size = 0;
@@ -175,6 +208,18 @@ static ssize_t write_batch(struct output *output) {
         return n < 0 ? -errno : n;
 }
 
+/*
+ * Keep the message that is written now, in case its reader leaves without it; but not with
+ * descriptors: whoever waits for the end of a pipe must not wait for the bus.
+ */
+static void keep_last(struct output *output, struct message *m) {
+        if (output->last)
+                forget_last(output);
+        if (output->client && unread_concerns(output->client, m) && m->n_fds == 0 &&
+            m->cost <= LAST_SIZE_MAX)
+                output->last = message_ref(m);
+}
+
 static void written(struct output *output, size_t n) {
         while (n > 0) {
                 size_t left = queue_at(output, 0)->n_wire - output->n_written;
@@ -184,6 +229,7 @@ static void written(struct output *output, size_t n) {
                         return;
                 }
                 n -= left;
+                keep_last(output, queue_at(output, 0));
                 queue_pop(output);
         }
 }

@@ -18,8 +18,9 @@ struct output {
         struct client *client;  /* the client that is charged; NULL during the handshake */
         struct message **queue; /* ring */
         size_t queue_size, queue_head, n_queued;
-        size_t n_written;  /* bytes of the head that are written */
-        bool is_broken;    /* the socket will never take another byte */
+        size_t n_written;     /* bytes of the head that are written */
+        struct message *last; /* the last one that is written, if it may be sent again; or NULL */
+        bool is_broken;       /* the socket will never take another byte */
         size_t n_fds_sent; /* descriptors in the socket, unless the client has read them by now */
 };
 
@@ -53,8 +54,16 @@ int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd
 int output_write(struct output *output);
 /* Remove the head, no byte of which may be written yet. The caller owns a reference. */
 struct message *output_drop_head(struct output *output);
-/* Empty the queue; nothing more will be written. */
+/*
+ * Empty the queue; nothing more will be written. The client will not read the calls that were in
+ * it, see unread.h.
+ */
 void output_break(struct output *output);
+/*
+ * The other end of a unix socket was closed, and not all bytes were read. A stream is read in its
+ * order, so the last byte was not read: the client does not have the last message either.
+ */
+void output_end_unread(struct output *output);
 /* Has the other end of a unix socket not read all that was written? */
 bool socket_has_unread(int fd);
 /*

@@ -86,8 +86,9 @@ struct message {
         bool big_endian;
         uint8_t type;
         uint8_t flags;
-        bool is_shown;  /* for bridge/bus/monitor.c, not used here: monitors have got it */
-        uint64_t order; /* for bridge/bus/docket.c, not used here: which message of its sender */
+        bool is_shown;    /* for bridge/bus/monitor.c, not used here: monitors have got it */
+        uint8_t n_resent; /* for bridge/bus/unread.h, not used here: how often it was sent again */
+        uint64_t order;   /* for bridge/bus/docket.c, not used here: which message of its sender */
         uint32_t serial;
         uint32_t reply_serial; /* 0 when absent */
         uint32_t n_fds_declared;

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Unread calls: the lists in which they wait, and what they are charged to. */
+
+#include "bridge/bus/unread.h"
+
+#include <stdlib.h>
+
+#include "bridge/bus/held.h"
+
+/* The client that sent m and can still get its answer, or NULL. */
+static struct client *find_sender(struct client *owner, const struct message *m) {
+        struct bus *bus = owner->bus;
+        struct client *sender = name_resolve(&bus->names, m->sender.s, m->sender.n);
+
+        if (!sender || !client_is_registered(sender))
+                return NULL;
+        if (message_wants_reply(m) && !reply_find(&bus->replies, sender, owner, m->serial))
+                return NULL;
+        return sender;
+}
+
+bool unread_hold(struct client *owner, struct message *m, bool is_first) {
+        struct client *sender;
+        struct unread *unread;
+
+        if (!client_is_registered(owner) || !owner->is_closing)
+                return false;
+        sender = find_sender(owner, m);
+        if (!sender)
+                return false;
+        unread = malloc(sizeof(*unread));
+        if (!unread || held_charge(sender, m) != 0) {
+                free(unread);
+                return false;
+        }
+        *unread = (struct unread){
+                .sender = sender,
+                .m = message_ref(m),
+                .list = &owner->unread,
+        };
+        if (is_first)
+                DL_PREPEND(owner->unread, unread);
+        else
+                DL_APPEND(owner->unread, unread);
+        DL_APPEND2(sender->unread_sent, unread, sender_prev, sender_next);
+        return true;
+}
+
+void unread_move(struct unread *unread, struct unread **list) {
+        DL_DELETE(*unread->list, unread);
+        DL_APPEND(*list, unread);
+        unread->list = list;
+}
+
+void unread_free(struct unread *unread) {
+        struct client *sender = unread->sender;
+
+        DL_DELETE(*unread->list, unread);
+        DL_DELETE2(sender->unread_sent, unread, sender_prev, sender_next);
+        held_discharge(sender, unread->m);
+        message_unref(unread->m);
+        free(unread);
+}
+
+void unread_drop(struct client *owner) {
+        while (owner->unread)
+                unread_free(owner->unread);
+}
+
+void unread_forget(struct client *sender) {
+        while (sender->unread_sent)
+                unread_free(sender->unread_sent);
+}
