@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Check debian/ and packaging/ against the build: check-recipes.py BUILD VERSION
+"""Check debian/ and packaging/ against what is installed: check-recipes.py BUILD VERSION
 
   versions  all recipes and the module have the version of the project
   debian    each installed file is in one package, each entry of a package is an installed file, and
@@ -12,6 +12,7 @@ Prints TAP. A check whose tool is missing is skipped.
 """
 
 import fnmatch
+import functools
 import glob
 import json
 import os
@@ -27,11 +28,14 @@ SPEC = 'packaging/bus1-bridge.spec'
 MODULE = ('src/', 'lib/modules-load.d/', 'lib/udev/')
 # directories of the recipes, relative to the prefix
 DEBIAN = {'SYSTEMD': 'lib/systemd', 'USER_UNITS': 'lib/systemd/user',
+          'USER_GENERATORS': 'lib/systemd/user-generators',
           'USER_PRESETS': 'lib/systemd/user-preset', 'MODULES_LOAD': 'lib/modules-load.d',
           'UDEV_RULES': 'lib/udev/rules.d'}
 RPM = {'_bindir': 'bin', '_datadir': 'share', '_includedir': 'include', '_libdir': 'lib/*',
        '_libexecdir': 'libexec', '_mandir': 'share/man', '_modulesloaddir': 'lib/modules-load.d',
        '_presetdir': 'lib/systemd/system-preset', '_udevrulesdir': 'lib/udev/rules.d',
+       '_systemdgeneratordir': 'lib/systemd/system-generators',
+       '_systemdusergeneratordir': 'lib/systemd/user-generators',
        '_unitdir': 'lib/systemd/system', '_userpresetdir': 'lib/systemd/user-preset',
        '_userunitdir': 'lib/systemd/user', '_usrsrc': 'src'}
 LIBRARIES = {'libbus1-0': 'libbus1/libbus1.sym', 'libbus1-dbus0': 'libbus1/dbus/libbus1-dbus.sym',
@@ -58,14 +62,19 @@ def run(*command, cwd=None):
     return result.stdout
 
 
+@functools.lru_cache
 def installed(build):
     """Returns what the build installs without the module, relative to its prefix."""
-    files = json.loads(run('meson', 'introspect', '--installed', build))
     options = json.loads(run('meson', 'introspect', '--buildoptions', build))
     prefix = next(option['value'] for option in options if option['name'] == 'prefix')
+    with tempfile.TemporaryDirectory() as directory:
+        # as "make install" with DESTDIR does
+        run('meson', 'install', '-C', build, '--no-rebuild', '--destdir', directory)
+        files = {os.path.join('/', os.path.relpath(os.path.join(top, name), directory))
+                 for top, _, names in os.walk(directory) for name in names}
     # with the prefix /usr, the directories of systemd may be in /lib
     found = {os.path.relpath(path, prefix if path.startswith(prefix + '/') else '/')
-             for path in files.values()}
+             for path in files}
     return {path for path in found if not path.startswith(MODULE)}
 
 
