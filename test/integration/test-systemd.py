@@ -6,22 +6,18 @@
 # mount namespace that the instance needs; where this is not possible, all tests are skipped.
 
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-import rawbus
-from busfixture import daemon_under_test, end, wait_until
+from busfixture import daemon_under_test, wait_until
 from rawbus import ERROR, RETURN, bus_call, call
 from tap import Skip, contains, equal, main, test
+from usermanager import Manager
 
 DAEMON = daemon_under_test()
 LAUNCH, TEMPLATE = (os.path.abspath(sys.argv.pop(1)) for _ in range(2))
 HERE = os.path.dirname(os.path.abspath(__file__))
-SYSTEMD = '/lib/systemd/systemd'
 E = 'org.freedesktop.DBus.Error.'
 S = 'org.freedesktop.systemd1.'
 
@@ -117,37 +113,10 @@ PLAIN = {
 }
 
 
-class Machine:
-    def __init__(self):
-        self.process, self.cgroups = None, []
-        self.directory = tempfile.mkdtemp(prefix='systemd-')
-        self.why = self.cannot()
-        if not self.why:
-            self.write()
-            self.start()
-
-    def cannot(self):
-        if os.geteuid() != 0:
-            return 'only root can make a mount namespace and a cgroup'
-        if not os.path.exists(SYSTEMD):
-            return f'there is no {SYSTEMD}'
-        if subprocess.run(['unshare', '-m', 'true'], stderr=subprocess.DEVNULL).returncode != 0:
-            return 'no mount namespace can be made'
-        for top in '/sys/fs/cgroup', '/sys/fs/cgroup/unified', '/sys/fs/cgroup/systemd':
-            if os.path.exists(top + '/cgroup.procs'):
-                path = f'{top}/bus1-test-{os.getpid()}'
-                try:
-                    os.mkdir(path)
-                except OSError as e:
-                    return f'no cgroup can be made: {e}'
-                self.cgroups.append(path)
-        return None if self.cgroups else 'there are no cgroups'
-
+class Machine(Manager):
     def write(self):
         d = self.directory
-        for sub in 'units', 'run', 'dbus-1/services':
-            os.makedirs(f'{d}/{sub}')
-        os.chmod(d + '/run', 0o700)
+        os.makedirs(d + '/dbus-1/services')
         for name, text in BASIC.items():
             self.write_file('units/' + name, text)
         for name, (text, _, _) in {**ENDS, **WAITS}.items():
@@ -168,46 +137,6 @@ class Machine:
                      for line in f]
         self.write_file('units/bus1-service@.service', ''.join(lines))
 
-    def write_file(self, name, text):
-        with open(f'{self.directory}/{name}', 'w') as f:
-            f.write(text.replace('{directory}', self.directory))
-
-    def start(self):
-        # systemd refuses to be a user instance on a system that it has not booted
-        script = ''.join(f'echo $$ > {path}/cgroup.procs; ' for path in self.cgroups) + \
-            'mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd && ' \
-            f'mkdir /run/systemd/system && exec {SYSTEMD} --user'
-        d = self.directory
-        self.env = {'PATH': '/usr/bin:/bin', 'HOME': d, 'XDG_RUNTIME_DIR': d + '/run',
-                    'XDG_DATA_HOME': d, 'XDG_DATA_DIRS': '/nonexistent', 'LC_ALL': 'C.UTF-8',
-                    'SYSTEMD_UNIT_PATH': d + '/units', 'SYSTEMD_LOG_TARGET': 'null'}
-        self.process = subprocess.Popen(['unshare', '-m', '/bin/sh', '-c', script], env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: self.process.poll() is not None or self.connect(), 'systemd')
-            if self.process.poll() is not None:
-                self.why = 'systemd does not run here'
-                self.stop()
-                return
-            wait_until(lambda: self.c.call('NameHasOwner', 's', 'org.freedesktop.systemd1').body[0],
-                       'systemd on the bus')
-        except BaseException:
-            self.stop()
-            raise
-
-    def connect(self):
-        try:
-            c = rawbus.Connection(f'unix:path={self.directory}/run/bus')
-        except OSError:
-            return False  # systemd does not listen yet
-        self.c = c.authenticate()
-        return True
-
-    def systemctl(self, *args):
-        subprocess.run(['systemctl', '--user', *args], env=self.env, check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
     def send(self, name):
         return self.c.send(call('com.example.' + name, '/', 'com.example.I', 'Heard'))
 
@@ -215,50 +144,6 @@ class Machine:
         m = self.c.wait_for(serial)
         self.c.take()
         return m
-
-    def stop(self):
-        if self.process:
-            # systemd reaps what it has started, and then exits
-            for path in self.cgroups:
-                kill_all(path, self.process.pid)
-            self.process.send_signal(signal.SIGRTMIN + 24)
-            end(self.process)
-            self.process = None
-        for path in self.cgroups:
-            wait_until(lambda: remove_cgroups(path), 'the end of ' + path)
-        self.cgroups = []
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def kill_all(top, but):
-    """Ends all that this test has started in the cgroup, but not this process."""
-    def pids():
-        found = set()
-        for path, _, _ in os.walk(top):
-            try:
-                with open(path + '/cgroup.procs') as f:
-                    found |= {int(pid) for pid in f.read().split()}
-            except OSError:
-                pass  # systemd has just removed it
-        return found - {but}
-
-    def none_left():
-        for pid in pids():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        return not pids()
-    wait_until(none_left, 'the end of what runs in ' + top)
-
-
-def remove_cgroups(top):
-    try:
-        for path, _, _ in os.walk(top, topdown=False):
-            os.rmdir(path)
-        return True
-    except OSError:
-        return False
 
 
 def fails(m, name, *texts):
