@@ -6,6 +6,8 @@
 #
 #   test-switch.py BRIDGE BUS1CTL
 
+import ctypes
+import errno
 import fcntl
 import os
 import pty
@@ -13,9 +15,11 @@ import resource
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 from busfixture import REFERENCE, TIMEOUT, Bus, clean_environment, daemon_under_test, wait_until
 from tap import Skip, contains, equal, main, test
@@ -68,6 +72,8 @@ class Tree:
     """The root directory of a machine with dbus-daemon, dbus-broker and bus1-bridge."""
 
     def __init__(self):
+        if os.geteuid() != 0:
+            raise Skip('needs root')
         self.root = tempfile.mkdtemp(prefix='bus-switch-')
         for scope in SCOPES:
             os.makedirs(f'{self.root}/etc/systemd/{scope}')
@@ -149,9 +155,13 @@ def switch(*args, status=SUCCESS, env=None, **popen):
     return result.stdout, result.stderr
 
 
-def need_root():
-    if os.geteuid() != 0:
-        raise Skip('needs root')
+def on_tree(function):
+    """Marks a test that gets a tree."""
+    def run():
+        with Tree() as tree:
+            function(tree)
+    run.__name__ = function.__name__
+    return test(run)
 
 
 def refused(tree, *parts, args=('system', '--yes'), **popen):
@@ -168,7 +178,6 @@ def refused(tree, *parts, args=('system', '--yes'), **popen):
 
 @test
 def a_switch_and_back_leave_the_tree_as_it_was():
-    need_root()
     for what, scopes in (('system', ('system',)), ('user', ('user',)), ('all', SCOPES)):
         with Tree() as tree:
             before = tree.snapshot()
@@ -183,111 +192,99 @@ def a_switch_and_back_leave_the_tree_as_it_was():
             equal(tree.snapshot(), before, what)
 
 
-@test
-def the_alias_of_dbus_broker_comes_back_byte_for_byte():
-    need_root()
-    with Tree() as tree:
-        for scope in SCOPES:
-            tree.enable_broker(scope)
-        before = tree.snapshot()
-        tree.switch('all', '--yes')
-        for scope in SCOPES:
-            assert tree.is_bridge(scope), scope
-            equal(os.readlink(tree.place(scope, KEPT)),
-                  f'/lib/systemd/{scope}/dbus-broker.service')
-        tree.switch('all', '--back', '--yes')
-        equal(tree.snapshot(), before)
+@on_tree
+def the_alias_of_dbus_broker_comes_back_byte_for_byte(tree):
+    for scope in SCOPES:
+        tree.enable_broker(scope)
+    before = tree.snapshot()
+    tree.switch('all', '--yes')
+    for scope in SCOPES:
+        assert tree.is_bridge(scope), scope
+        equal(os.readlink(tree.place(scope, KEPT)),
+              f'/lib/systemd/{scope}/dbus-broker.service')
+    tree.switch('all', '--back', '--yes')
+    equal(tree.snapshot(), before)
 
 
-@test
-def twice_is_like_once():
-    need_root()
-    with Tree() as tree:
-        tree.enable_broker('system')
-        before = tree.snapshot()
-        tree.switch('all', '--yes')
-        switched = tree.snapshot()
-        output, errors = tree.switch('all', '--yes')
-        equal(output.count('nothing to do, it is bus1-bridge already'), 2, output)
-        equal(errors, '')
-        equal(tree.snapshot(), switched)
-        tree.switch('all', '--back', '--yes')
-        equal(tree.snapshot(), before)
-        output, errors = tree.switch('all', '--back', '--yes')
-        equal(output.count('nothing to do, it is not bus1-bridge'), 2, output)
-        equal(errors, '')
-        equal(tree.snapshot(), before)
+@on_tree
+def twice_is_like_once(tree):
+    tree.enable_broker('system')
+    before = tree.snapshot()
+    tree.switch('all', '--yes')
+    switched = tree.snapshot()
+    output, errors = tree.switch('all', '--yes')
+    equal(output.count('nothing to do, it is bus1-bridge already'), 2, output)
+    equal(errors, '')
+    equal(tree.snapshot(), switched)
+    tree.switch('all', '--back', '--yes')
+    equal(tree.snapshot(), before)
+    output, errors = tree.switch('all', '--back', '--yes')
+    equal(output.count('nothing to do, it is not bus1-bridge'), 2, output)
+    equal(errors, '')
+    equal(tree.snapshot(), before)
 
 
-@test
-def one_bus_after_the_other():
-    need_root()
-    with Tree() as tree:
-        tree.enable_broker('user')
-        before = tree.snapshot()
-        tree.switch('system', '--yes')
-        tree.switch('all', '--yes')
-        assert tree.is_bridge('system') and tree.is_bridge('user')
-        tree.switch('user', '--back', '--yes')
-        assert tree.is_bridge('system') and not tree.is_bridge('user')
-        tree.switch('all', '--back', '--yes')
-        equal(tree.snapshot(), before)
+@on_tree
+def one_bus_after_the_other(tree):
+    tree.enable_broker('user')
+    before = tree.snapshot()
+    tree.switch('system', '--yes')
+    tree.switch('all', '--yes')
+    assert tree.is_bridge('system') and tree.is_bridge('user')
+    tree.switch('user', '--back', '--yes')
+    assert tree.is_bridge('system') and not tree.is_bridge('user')
+    tree.switch('all', '--back', '--yes')
+    equal(tree.snapshot(), before)
 
 
-@test
-def a_missing_directory_is_made():
-    need_root()
-    with Tree() as tree:
-        shutil.rmtree(tree.path('etc/systemd'))
-        before = tree.snapshot()
-        tree.switch('all', '--yes')
-        assert tree.is_bridge('system') and tree.is_bridge('user')
-        tree.switch('all', '--back', '--yes')
-        # systemctl has made the directories, and nobody removes them
-        for made in ('', '/system', '/user'):
-            equal(sorted(os.listdir(tree.path('etc/systemd' + made))),
-                  [] if made else ['system', 'user'])
-        shutil.rmtree(tree.path('etc/systemd'))
-        equal(tree.snapshot(), before)
+@on_tree
+def a_missing_directory_is_made(tree):
+    shutil.rmtree(tree.path('etc/systemd'))
+    before = tree.snapshot()
+    tree.switch('all', '--yes')
+    assert tree.is_bridge('system') and tree.is_bridge('user')
+    tree.switch('all', '--back', '--yes')
+    # systemctl has made the directories, and nobody removes them
+    for made in ('', '/system', '/user'):
+        equal(sorted(os.listdir(tree.path('etc/systemd' + made))),
+              [] if made else ['system', 'user'])
+    shutil.rmtree(tree.path('etc/systemd'))
+    equal(tree.snapshot(), before)
 
 
-@test
-def the_alias_that_systemctl_made_can_be_removed():
-    need_root()
-    with Tree() as tree:
-        before = tree.snapshot()
-        subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable',
-                        'bus1-bridge.service'], check=True)
-        assert tree.is_bridge('system')
-        tree.switch('system', '--back', '--yes')
-        equal(tree.snapshot(), before)
+@on_tree
+def the_alias_that_systemctl_made_can_be_removed(tree):
+    before = tree.snapshot()
+    subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable',
+                    'bus1-bridge.service'], check=True)
+    assert tree.is_bridge('system')
+    tree.switch('system', '--back', '--yes')
+    equal(tree.snapshot(), before)
 
 
-@test
-def what_another_tool_has_changed_stays():
-    need_root()
-    with Tree() as tree:
-        tree.enable_broker('system')
-        before = tree.snapshot()
-        tree.switch('system', '--yes')
-        # removed: what was there before still comes back
-        subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'disable',
-                        'bus1-bridge.service'], check=True)
-        tree.switch('system', '--back', '--yes')
-        equal(tree.snapshot(), before)
-        # replaced: the present choice counts, and the next switch keeps it
-        tree.switch('system', '--yes')
-        subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable', '--force',
-                        'dbus-broker.service'], check=True)
-        changed = tree.snapshot()
-        output, _ = tree.switch('system', '--back', '--yes')
-        contains(output, 'another tool has changed')
-        equal(tree.snapshot(), changed)
-        link = os.readlink(tree.place('system'))
-        tree.switch('system', '--yes')
-        tree.switch('system', '--back', '--yes')
-        equal(os.readlink(tree.place('system')), link)
-        assert not os.path.lexists(tree.place('system', KEPT))
+@on_tree
+def what_another_tool_has_changed_stays(tree):
+    tree.enable_broker('system')
+    before = tree.snapshot()
+    tree.switch('system', '--yes')
+    # removed: what was there before still comes back
+    subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'disable',
+                    'bus1-bridge.service'], check=True)
+    tree.switch('system', '--back', '--yes')
+    equal(tree.snapshot(), before)
+    # replaced: the present choice counts, and the next switch keeps it
+    tree.switch('system', '--yes')
+    subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable', '--force',
+                    'dbus-broker.service'], check=True)
+    changed = tree.snapshot()
+    output, _ = tree.switch('system', '--back', '--yes')
+    contains(output, 'another tool has changed')
+    equal(tree.snapshot(), changed)
+    link = os.readlink(tree.place('system'))
+    tree.switch('system', '--yes')
+    tree.switch('system', '--back', '--yes')
+    equal(os.readlink(tree.place('system')), link)
+    assert not os.path.lexists(tree.place('system', KEPT))
 
 
 # what is refused
@@ -295,7 +292,6 @@ def what_another_tool_has_changed_stays():
 
 @test
 def a_mask_is_refused():
-    need_root()
     for scope in SCOPES:
         for unit in ('dbus.service', 'dbus.socket', 'bus1-bridge.service'):
             with Tree() as tree:
@@ -308,38 +304,33 @@ def a_mask_is_refused():
                 refused(tree, 'mask', args=('all', '--yes'))
 
 
-@test
-def a_file_of_the_administrator_is_refused():
-    need_root()
-    with Tree() as tree:
-        tree.write('etc/systemd/system/dbus.service', UNIT.format(command='/usr/bin/dbus-daemon'),
-                   0o600)
-        os.chown(tree.place('system'), 1, 2)
-        os.utime(tree.place('system'), ns=(1, 1234567890))
-        before = tree.snapshot()
-        refused(tree, '/etc/systemd/system/dbus.service', 'administrator', '--force')
-        refused(tree, 'administrator', args=('all', '--yes'))
-        output, _ = tree.switch('system', '--yes', '--force')
-        contains(output, 'note: system bus: /etc/systemd/system/dbus.service', 'administrator')
-        assert tree.is_bridge('system')
-        tree.switch('system', '--back', '--yes')
-        equal(tree.snapshot(), before)
+@on_tree
+def a_file_of_the_administrator_is_refused(tree):
+    tree.write('etc/systemd/system/dbus.service', UNIT.format(command='/usr/bin/dbus-daemon'),
+               0o600)
+    os.chown(tree.place('system'), 1, 2)
+    os.utime(tree.place('system'), ns=(1, 1234567890))
+    before = tree.snapshot()
+    refused(tree, '/etc/systemd/system/dbus.service', 'administrator', '--force')
+    refused(tree, 'administrator', args=('all', '--yes'))
+    output, _ = tree.switch('system', '--yes', '--force')
+    contains(output, 'note: system bus: /etc/systemd/system/dbus.service', 'administrator')
+    assert tree.is_bridge('system')
+    tree.switch('system', '--back', '--yes')
+    equal(tree.snapshot(), before)
 
 
-@test
-def a_kept_file_of_the_administrator_is_not_lost():
-    need_root()
-    with Tree() as tree:
-        tree.write('etc/systemd/system/dbus.service', UNIT.format(command='/usr/bin/dbus-daemon'))
-        tree.switch('system', '--yes', '--force')
-        subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable', '--force',
-                        'dbus-broker.service'], check=True)
-        refused(tree, KEPT, 'would be lost', args=('system', '--yes', '--force'))
+@on_tree
+def a_kept_file_of_the_administrator_is_not_lost(tree):
+    tree.write('etc/systemd/system/dbus.service', UNIT.format(command='/usr/bin/dbus-daemon'))
+    tree.switch('system', '--yes', '--force')
+    subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable', '--force',
+                    'dbus-broker.service'], check=True)
+    refused(tree, KEPT, 'would be lost', args=('system', '--yes', '--force'))
 
 
 @test
 def a_file_that_hides_the_link_is_refused():
-    need_root()
     with Tree() as tree:
         tree.write('etc/systemd/system.control/dbus.service', UNIT.format(command='/bin/true'))
         refused(tree, '/etc/systemd/system.control/dbus.service', 'hides')
@@ -359,7 +350,6 @@ def a_file_that_hides_the_link_is_refused():
 
 @test
 def missing_units_and_programs_are_refused():
-    need_root()
     for scope in SCOPES:
         for name in ('bus1-bridge.service', 'dbus.socket'):
             with Tree() as tree:
@@ -380,7 +370,6 @@ def missing_units_and_programs_are_refused():
 
 @test
 def errors_in_the_configuration_are_refused():
-    need_root()
     with Tree() as tree:
         tree.write('etc/dbus-1/system-local.conf', '<busconfig>\n  <policy>\n</busconfig>\n')
         refused(tree, 'system bus: /etc/dbus-1/system-local.conf:2:')
@@ -406,7 +395,6 @@ def errors_in_the_configuration_are_refused():
 
 @test
 def rules_that_dbus_daemon_understands_differently_are_refused():
-    need_root()
     for rule, what in (('<allow send_destination="a.b" send_error="e.r"/>', 'matches only errors'),
                        ('<allow send_type="signal"/>\n<deny send_broadcast="true"/>',
                         'overrides the rules before it only for')):
@@ -419,59 +407,198 @@ def rules_that_dbus_daemon_understands_differently_are_refused():
             assert tree.is_bridge('system')
 
 
-@test
-def users_are_those_of_the_tree():
-    need_root()
-    with Tree() as tree:
-        tree.write('usr/share/dbus-1/system.d/x.conf', '<busconfig>\n'
-                   '<policy user="onlyhere"><allow own="a.b"/></policy>\n'
-                   '<policy user="nosuchuser"><allow own="a.b"/></policy>\n</busconfig>')
-        output, _ = tree.switch('system', '--yes')
-        contains(output, 'x.conf:3:', 'nosuchuser')
-        assert 'onlyhere' not in output, output
+@on_tree
+def users_are_those_of_the_tree(tree):
+    tree.write('usr/share/dbus-1/system.d/x.conf', '<busconfig>\n'
+               '<policy user="onlyhere"><allow own="a.b"/></policy>\n'
+               '<policy user="nosuchuser"><allow own="a.b"/></policy>\n</busconfig>')
+    output, _ = tree.switch('system', '--yes')
+    contains(output, 'x.conf:3:', 'nosuchuser')
+    assert 'onlyhere' not in output, output
 
 
-@test
-def the_helper_must_be_there_if_services_need_it():
-    need_root()
-    with Tree() as tree:
-        services = 'usr/share/dbus-1/system-services'
-        os.unlink(tree.path('usr/lib/helper'))
-        # nothing needs it: systemd starts the only service
-        tree.write(services + '/a.b.service',
-                   SERVICE.format(name='a.b', more='SystemdService=x.service\n'))
-        tree.switch('system', '--dry-run')
-        tree.write(services + '/a.c.service', SERVICE.format(name='a.c', more=''))
-        at = '/usr/share/dbus-1/system.conf:4: the program /usr/lib/helper'
-        refused(tree, at, 'No such file', f'a.c (/{services}/a.c.service)')
-        tree.write('usr/lib/helper', '', 0o4644)
-        refused(tree, at, 'cannot be executed')
-        tree.write('usr/lib/helper', '', 0o755)
-        refused(tree, at, 'not setuid root')
-        os.chown(tree.path('usr/lib/helper'), 1, 1)
-        os.chmod(tree.path('usr/lib/helper'), 0o4755)
-        refused(tree, at, 'not setuid root')
-        os.chown(tree.path('usr/lib/helper'), 0, 0)
-        os.chmod(tree.path('usr/lib/helper'), 0o4755)
-        tree.switch('system', '--yes')
+@on_tree
+def the_helper_must_be_there_if_services_need_it(tree):
+    services = 'usr/share/dbus-1/system-services'
+    os.unlink(tree.path('usr/lib/helper'))
+    # nothing needs it: systemd starts the only service
+    tree.write(services + '/a.b.service',
+               SERVICE.format(name='a.b', more='SystemdService=x.service\n'))
+    tree.switch('system', '--dry-run')
+    tree.write(services + '/a.c.service', SERVICE.format(name='a.c', more=''))
+    at = '/usr/share/dbus-1/system.conf:4: the program /usr/lib/helper'
+    refused(tree, at, 'No such file', f'a.c (/{services}/a.c.service)')
+    tree.write('usr/lib/helper', '', 0o4644)
+    refused(tree, at, 'cannot be executed')
+    tree.write('usr/lib/helper', '', 0o755)
+    refused(tree, at, 'not setuid root')
+    os.chown(tree.path('usr/lib/helper'), 1, 1)
+    os.chmod(tree.path('usr/lib/helper'), 0o4755)
+    refused(tree, at, 'not setuid root')
+    os.chown(tree.path('usr/lib/helper'), 0, 0)
+    os.chmod(tree.path('usr/lib/helper'), 0o4755)
+    tree.switch('system', '--yes')
 
 
 @test
 def a_bus_that_is_gone_does_not_come_back():
-    need_root()
     with Tree() as tree:
         tree.enable_broker('system')
         tree.switch('system', '--yes')
         os.unlink(tree.path(tree.unit('system', 'dbus-broker.service')))
-        refused(tree, 'dbus.service.before-bus1-bridge', args=('system', '--back', '--yes'))
-        tree.switch('system', '--back', '--yes', '--force')
-        assert not tree.is_bridge('system')
+        switched = tree.snapshot()
+        # a failure keeps the link to the unit that is gone
+        with FakeSystemctl('exit 7') as env:
+            tree.switch('system', '--back', '--yes', status=FAILED, env=env)
+        equal(tree.snapshot(), switched)
+        # a link to a unit that is gone would hide the one of the distribution
+        output, _ = tree.switch('system', '--back', '--yes')
+        contains(output, 'dbus.service.before-bus1-bridge', 'is gone')
+        equal(os.listdir(tree.path('etc/systemd/system')), [])
+    with Tree() as tree:
+        # another tool has removed the link, too
+        tree.enable_broker('system')
+        tree.switch('system', '--yes')
+        os.unlink(tree.path(tree.unit('system', 'dbus-broker.service')))
+        os.unlink(tree.place('system'))
+        tree.switch('system', '--back', '--yes')
+        equal(os.listdir(tree.path('etc/systemd/system')), [])
     with Tree() as tree:
         tree.switch('system', '--yes')
         os.unlink(tree.path('usr/bin/dbus-daemon'))
         refused(tree, '/usr/bin/dbus-daemon', args=('system', '--back', '--yes'))
         os.unlink(tree.path(tree.unit('system', 'dbus.service')))
         refused(tree, 'there is no other bus', args=('system', '--back', '--yes'))
+
+
+# links of the tree
+
+
+@on_tree
+def absolute_links_are_those_of_the_tree(tree):
+    # as in some images; the links lead nowhere on this machine, or to other files
+    os.unlink(tree.path('lib'))
+    os.symlink('/usr/lib', tree.path('lib'))
+    os.rename(tree.path('usr/share/dbus-1'), tree.path('configs'))
+    os.symlink('/configs', tree.path('usr/share/dbus-1'))
+    os.rename(tree.path('usr/lib/systemd'), tree.path('of-this-tree'))
+    os.symlink('/of-this-tree', tree.path('usr/lib/systemd'))
+    contains(tree.switch()[0], '/usr/bin/dbus-daemon, by /lib/systemd/system/dbus.service')
+    tree.switch('all', '--dry-run')
+
+
+@on_tree
+def no_link_leads_out_of_the_tree(tree):
+    with Tree() as outside:
+        outside.enable_broker('system')
+        before = outside.snapshot()
+        for path in 'etc/systemd/system', 'etc/systemd', 'etc':
+            os.rename(tree.path(path), tree.path('aside'))
+            os.symlink(outside.path(path), tree.path(path))
+            output, _ = tree.switch()
+            assert 'dbus-broker' not in output, output
+            for args in ('system', '--yes'), ('all', '--back', '--yes'):
+                _, errors = tree.switch(*args, status=FAILED)
+                contains(errors, tree.path('etc/systemd/system'), 'leads out of the tree')
+            os.unlink(tree.path(path))
+            os.rename(tree.path('aside'), tree.path(path))
+        equal(outside.snapshot(), before)
+    tree.switch('system', '--yes')
+
+
+def without_openat2():
+    """In a child: the kernel seems to be older than Linux 5.6, by a filter of seccomp."""
+    def instruction(code, jump_true, jump_false, value):
+        return struct.pack('HBBI', code, jump_true, jump_false, value)
+
+    code = ctypes.create_string_buffer(instruction(0x20, 0, 0, 0) +  # load the number
+                                       instruction(0x15, 0, 1, 437) +  # openat2
+                                       instruction(0x06, 0, 0, 0x50000 | errno.ENOSYS) +
+                                       instruction(0x06, 0, 0, 0x7fff0000))
+    program = struct.pack('HxxxxxxP', 4, ctypes.addressof(code))
+    for what in (38, 1, 0), (22, 2, program):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+        if ctypes.CDLL(None).prctl(*what, 0, 0):
+            os._exit(77)
+
+
+@on_tree
+def old_kernels_get_a_clear_error(tree):
+    _, errors = tree.switch('system', '--yes', status=FAILED, preexec_fn=without_openat2)
+    contains(errors, 'openat2()', 'Linux has it since 5.6')
+
+
+# drop-ins and the sandbox
+
+
+@on_tree
+def drop_ins_are_told(tree):
+    tree.enable_broker('system')
+    tree.write('etc/systemd/system/dbus.service.d/a.conf',
+               '[Unit]\nAfter=x\n[Service]\nEnvironment=A=b\nNice=3\n')
+    tree.write('usr/lib/systemd/system/dbus-.service.d/b.conf', '[Service]\nExecStart=/bin/x\n')
+    tree.write('usr/lib/systemd/system/service.d/c.conf', '[Service]\nUMask=0\n')
+    # the file of the administrator counts
+    tree.write('usr/lib/systemd/system/dbus.service.d/a.conf', '[Service]\nCPUWeight=3\n')
+    tree.write('usr/lib/systemd/system/bus1-bridge.service.d/d.conf', '[Unit]\nAfter=x\n')
+    output, _ = tree.switch('system', '--dry-run')
+    at = 'note: system bus: /'
+    contains(output, at + 'etc/systemd/system/dbus.service.d/a.conf sets Environment=, Nice=: this '
+             'changes bus1-bridge\n',
+             at + 'lib/systemd/system/service.d/c.conf sets UMask=: this changes bus1-bridge\n',
+             'systemd/system/dbus-.service.d/b.conf sets ExecStart=: this will not change bus1-br')
+    assert 'CPUWeight' not in output and '/d.conf' not in output, output
+    equal(output.count('service.d/c.conf'), 1)
+    tree.switch('user', '--dry-run')
+
+
+@on_tree
+def a_drop_in_that_starts_another_bus_is_refused(tree):
+    drop_in = '/etc/systemd/system/dbus.service.d/x.conf'
+    tree.write(drop_in[1:], '[Service]\nExecStart=\nExecStart=/usr/bin/dbus-daemon --system --x\n')
+    refused(tree, 'the unit bus1-bridge.service starts /usr/bin/dbus-daemon, not /usr/bin/bus1-br')
+    # for the bridge, with another configuration
+    tree.write(drop_in[1:], '[Service]\nExecStart=\n'
+               'ExecStart=/usr/bin/bus1-bridge --config-file=/etc/own.conf\n')
+    tree.write('etc/own.conf', '<busconfig>\n\n</nonsense>\n')
+    refused(tree, '/etc/own.conf:3:')
+    tree.write(drop_in[1:], '[Service]\nExecStart=\n')
+    refused(tree, 'the unit bus1-bridge.service starts nothing')
+
+
+@on_tree
+def what_the_sandbox_hides_is_refused(tree):
+    unit = tree.unit('system', 'bus1-bridge.service')
+    with open(tree.path(unit)) as f:
+        text = f.read().replace('[Service]\n', '[Service]\nProtectHome=yes\nPrivateTmp=yes\n')
+    tree.write(unit, text)
+    tree.write('etc/dbus-1/system-local.conf', '<busconfig><includedir>/home/x</includedir>'
+               '<include>/tmp/y.conf</include></busconfig>')
+    tree.write('tmp/y.conf', '<busconfig/>')
+    refused(tree, '/home/x is a part of the configuration, but ProtectHome= of bus1-bridge.service',
+            '/tmp/y.conf is a part of the configuration, but PrivateTmp= of bus1-bridge.service')
+    tree.write('etc/systemd/system/bus1-bridge.service.d/x.conf',
+               '[Service]\nProtectHome=read-only\nPrivateTmp=no\n')
+    tree.switch('system', '--yes')
+
+
+# the link of bus1-bridge-as-dbus
+
+
+@on_tree
+def a_link_in_the_place_of_dbus_daemon_is_told(tree):
+    os.rename(tree.path('usr/bin/dbus-daemon'), tree.path('usr/bin/dbus-daemon.distrib'))
+    os.symlink('bus1-bridge', tree.path('usr/bin/dbus-daemon'))
+    contains(tree.switch()[0], '/usr/bin/dbus-daemon (a link to bus1-bridge), by ')
+    link = 'note: system bus: /usr/bin/dbus-daemon is a link to bus1-bridge, as the package '
+    output, _ = tree.switch('system', '--yes')
+    contains(output, link, 'is bus1-bridge also without the switch')
+    output, _ = tree.switch('system', '--back', '--yes')
+    contains(output, link, 'until this package is removed')
+    # dbus-broker is no such link
+    tree.enable_broker('system')
+    for args in ('system', '--yes'), ('system', '--back', '--yes'):
+        output, _ = tree.switch(*args)
+        assert 'is a link' not in output, output
 
 
 # failures in the middle
@@ -511,7 +638,6 @@ def each_fault(verb):
 
 @test
 def a_failure_of_the_second_step_undoes_the_first():
-    need_root()
     for with_broker in (False, True):
         for what, env in each_fault('enable'):
             with Tree() as tree:
@@ -525,7 +651,6 @@ def a_failure_of_the_second_step_undoes_the_first():
 
 @test
 def a_failure_of_the_second_step_back_undoes_the_first():
-    need_root()
     for with_broker in (False, True):
         for what, env in each_fault('disable'):
             with Tree() as tree:
@@ -549,7 +674,6 @@ def a_failure_of_the_second_step_back_undoes_the_first():
 
 @test
 def a_switch_that_is_killed_can_be_done_or_undone():
-    need_root()
     for when in ('kill -KILL $PPID', '"$real" "$@"; kill -KILL $PPID'):
         for scope in ('enable --force', '--global'):
             for back in (False, True):
@@ -576,7 +700,6 @@ def a_switch_that_is_killed_can_be_done_or_undone():
 
 @test
 def signals_do_not_leave_half_a_switch():
-    need_root()
     with Tree() as tree, FakeSystemctl('kill -INT $PPID; kill -TERM $PPID; kill -HUP $PPID\n'
                                        'exec "$real" "$@"') as env:
         result = subprocess.run([BUS1CTL, 'switch', f'--root={tree.root}', 'all', '--yes'],
@@ -587,7 +710,6 @@ def signals_do_not_leave_half_a_switch():
 
 @test
 def only_one_switch_at_a_time():
-    need_root()
     with Tree() as tree, tempfile.TemporaryDirectory() as directory:
         os.mkfifo(directory + '/go')
         # what everybody can open is not the lock
@@ -610,24 +732,22 @@ def only_one_switch_at_a_time():
 # asking, and the command line
 
 
-@test
-def a_dry_run_changes_nothing():
-    need_root()
-    with Tree() as tree:
-        tree.enable_broker('user')
-        before = tree.snapshot()
-        output, _ = tree.switch('all', '--dry-run')
-        contains(output, f'system bus: make the link {tree.place("system")} to bus1-bridge.service',
-                 'user bus: keep what is there now (a link to '
-                 f'/lib/systemd/user/dbus-broker.service) as {tree.place("user", KEPT)}',
-                 'nothing has been changed')
-        equal(tree.snapshot(), before)
-        tree.switch('all', '--yes')
-        switched = tree.snapshot()
-        output, _ = tree.switch('all', '--back', '--dry-run')
-        contains(output, f'system bus: remove the link {tree.place("system")}\n',
-                 f'user bus: put back {tree.place("user", KEPT)} as {tree.place("user")} ')
-        equal(tree.snapshot(), switched)
+@on_tree
+def a_dry_run_changes_nothing(tree):
+    tree.enable_broker('user')
+    before = tree.snapshot()
+    output, _ = tree.switch('all', '--dry-run')
+    contains(output, f'system bus: make the link {tree.place("system")} to bus1-bridge.service',
+             'user bus: keep what is there now (a link to '
+             f'/lib/systemd/user/dbus-broker.service) as {tree.place("user", KEPT)}',
+             'nothing has been changed')
+    equal(tree.snapshot(), before)
+    tree.switch('all', '--yes')
+    switched = tree.snapshot()
+    output, _ = tree.switch('all', '--back', '--dry-run')
+    contains(output, f'system bus: remove the link {tree.place("system")}\n',
+             f'user bus: put back {tree.place("user", KEPT)} as {tree.place("user")} ')
+    equal(tree.snapshot(), switched)
 
 
 def answer(tree, text):
@@ -648,37 +768,33 @@ def answer(tree, text):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output
 
 
-@test
-def a_switch_asks_unless_yes_is_given():
-    need_root()
-    with Tree() as tree:
-        before = tree.snapshot()
-        _, errors = tree.switch('system', status=FAILED)
-        contains(errors, '--yes', 'nothing has been changed')
-        for text in (b'n\n', b'\n', b'\x04'):
-            status, output = answer(tree, text)
-            equal(status, REFUSED, output)
-            contains(output, 'nothing has been changed')
-            equal(tree.snapshot(), before)
-        status, output = answer(tree, b'y\n')
-        equal(status, SUCCESS, output)
-        assert tree.is_bridge('system')
-
-
-@test
-def only_root_switches():
-    need_root()
-    with Tree() as tree:
-        os.chmod(tree.root, 0o755)
-        before = tree.snapshot()
-        for args in (('system', '--yes'), ('all', '--back', '--yes'), ('user', '--dry-run')):
-            _, errors = tree.switch(*args, status=FAILED, user=NOBODY, group=NOBODY,
-                                    extra_groups=())
-            contains(errors, 'only root')
+@on_tree
+def a_switch_asks_unless_yes_is_given(tree):
+    before = tree.snapshot()
+    _, errors = tree.switch('system', status=FAILED)
+    contains(errors, '--yes', 'nothing has been changed')
+    for text in (b'n\n', b'\n', b'\x04'):
+        status, output = answer(tree, text)
+        equal(status, REFUSED, output)
+        contains(output, 'nothing has been changed')
         equal(tree.snapshot(), before)
-        # everybody may look
-        output, _ = tree.switch(user=NOBODY, group=NOBODY, extra_groups=())
-        contains(output, '/usr/bin/dbus-daemon')
+    status, output = answer(tree, b'y\n')
+    equal(status, SUCCESS, output)
+    assert tree.is_bridge('system')
+
+
+@on_tree
+def only_root_switches(tree):
+    os.chmod(tree.root, 0o755)
+    before = tree.snapshot()
+    for args in (('system', '--yes'), ('all', '--back', '--yes'), ('user', '--dry-run')):
+        _, errors = tree.switch(*args, status=FAILED, user=NOBODY, group=NOBODY,
+                                extra_groups=())
+        contains(errors, 'only root')
+    equal(tree.snapshot(), before)
+    # everybody may look
+    output, _ = tree.switch(user=NOBODY, group=NOBODY, extra_groups=())
+    contains(output, '/usr/bin/dbus-daemon')
 
 
 @test
@@ -701,28 +817,26 @@ def wrong_arguments_are_errors():
 # which bus
 
 
-@test
-def the_state_of_a_tree():
-    need_root()
-    with Tree() as tree:
-        def state():
-            return tree.switch()[0]
+@on_tree
+def the_state_of_a_tree(tree):
+    def state():
+        return tree.switch()[0]
 
-        equal(state(), 'system bus\n'
-              '  configured: /usr/bin/dbus-daemon, by /lib/systemd/system/dbus.service\n'
-              'user bus\n'
-              '  configured: /usr/bin/dbus-daemon, by /usr/lib/systemd/user/dbus.service\n')
-        tree.enable_broker('user')
-        contains(state(), 'configured: /usr/bin/dbus-broker-launch, by '
-                 '/etc/systemd/user/dbus.service -> /lib/systemd/user/dbus-broker.service\n')
-        tree.switch('all', '--yes')
-        contains(state(), 'configured: /usr/bin/bus1-bridge, by /etc/systemd/system/dbus.service'
-                 ' -> /lib/systemd/system/bus1-bridge.service\n',
-                 f'before bus1-bridge: /etc/systemd/user/{KEPT}'
-                 ' -> /lib/systemd/user/dbus-broker.service\n')
-        os.unlink(tree.place('system'))
-        os.symlink('/dev/null', tree.place('system'))
-        contains(state(), 'configured: none: masked by /etc/systemd/system/dbus.service')
+    equal(state(), 'system bus\n'
+          '  configured: /usr/bin/dbus-daemon, by /lib/systemd/system/dbus.service\n'
+          'user bus\n'
+          '  configured: /usr/bin/dbus-daemon, by /usr/lib/systemd/user/dbus.service\n')
+    tree.enable_broker('user')
+    contains(state(), 'configured: /usr/bin/dbus-broker-launch, by '
+             '/etc/systemd/user/dbus.service -> /lib/systemd/user/dbus-broker.service\n')
+    tree.switch('all', '--yes')
+    contains(state(), 'configured: /usr/bin/bus1-bridge, by /etc/systemd/system/dbus.service'
+             ' -> /lib/systemd/system/bus1-bridge.service\n',
+             f'before bus1-bridge: /etc/systemd/user/{KEPT}'
+             ' -> /lib/systemd/user/dbus-broker.service\n')
+    os.unlink(tree.place('system'))
+    os.symlink('/dev/null', tree.place('system'))
+    contains(state(), 'configured: none: masked by /etc/systemd/system/dbus.service')
 
 
 @test
@@ -741,6 +855,29 @@ def the_bus_that_runs_is_named():
         contains(output, f'running: none answers at {address}: No such file')
 
 
+@test
+def names_of_strangers_are_no_commands_to_the_terminal():
+    evil = 'bus\x1b]0;x\x07\n\u202e\x9b\\'
+    shown = r'bus\x1b]0;x\x07\x0a\xe2\x80\xae\xc2\x9b' + '\\'
+    with tempfile.TemporaryDirectory() as directory:
+        program = f'{directory}/{evil}'
+        shutil.copy(REFERENCE, program)
+        with Bus(program) as bus:
+            output, _ = switch(env=clean_environment(DBUS_SYSTEM_BUS_ADDRESS=bus.address,
+                                                     XDG_RUNTIME_DIR=bus.directory))
+        contains(output, f'running: {directory}/{shown}, process {bus.pid}\n')
+        # the names of files, and what is in them
+        config = f'{directory}/\x1b.conf'
+        with open(config, 'w') as f:
+            f.write('<busconfig><policy user="\u2066\x7f\xe9"/></busconfig>')
+        result = subprocess.run([BUS1CTL, 'policy', 'check', config], capture_output=True)
+        contains(result.stdout.decode(), r'/\x1b.conf:1: ', r'\xe2\x81\xa6\x7f' + '\xe9')
+        result = subprocess.run([BUS1CTL, 'policy', 'check', '--json', config], capture_output=True)
+        contains(result.stdout.decode(), '\\u001b.conf', '\u2066')
+        _, errors = switch('\x1b[2J\udcff', status=FAILED)
+        contains(errors, r'neither system, user nor all: \x1b[2J\xff' + '\n')
+
+
 # the machine itself
 
 
@@ -748,9 +885,15 @@ class Machine(Tree):
     """A tree whose units and configurations replace those of this machine, in a namespace."""
 
     mounts = ()  # more of them
+    commands = ()  # what else the shell does in the namespace
     MOUNTS = ('etc/systemd', 'usr/share/dbus-1', 'run/systemd', 'run/user')
 
     def __init__(self):
+        if subprocess.run(['unshare', '--mount', 'true'], capture_output=True).returncode:
+            raise Skip('no mount namespaces')
+        for path in self.MOUNTS:
+            if not os.path.isdir('/' + path):
+                raise Skip(f'no /{path}')
         super().__init__()
         os.chmod(self.root, 0o755)
         os.makedirs(self.path('run/systemd'))  # empty: systemctl does not look for a manager
@@ -796,7 +939,7 @@ class Machine(Tree):
                   for path in (*self.MOUNTS, *self.mounts)]
         mounts += [f'mount --bind {self.root}/usr/lib/systemd/{scope} /usr/lib/systemd/{scope}'
                    for scope in SCOPES]
-        script = ' && '.join(mounts) + ' && exec "$@"'
+        script = ' && '.join((*mounts, *self.commands)) + ' && exec "$@"'
         result = subprocess.run(['unshare', '--mount', 'sh', '-c', script, 'sh', BUS1CTL, 'switch',
                                  *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                 timeout=60, env=env or clean_environment(), **popen)
@@ -805,123 +948,125 @@ class Machine(Tree):
         return result.stdout, result.stderr
 
 
-def need_namespace():
-    need_root()
-    if subprocess.run(['unshare', '--mount', 'true'], capture_output=True).returncode:
-        raise Skip('no mount namespaces')
-    for path in Machine.MOUNTS:
-        if not os.path.isdir('/' + path):
-            raise Skip(f'no /{path}')
+def on_machine(function):
+    """Marks a test that gets a machine."""
+    def run():
+        with Machine() as machine:
+            function(machine)
+    run.__name__ = function.__name__
+    return test(run)
+
+
+def on_running_machine(function):
+    """Marks a test that gets a machine whose systemd runs, and the environment for it."""
+    def run(machine):
+        with FakeSystemctl(BOOTED) as env:
+            function(machine, env)
+    run.__name__ = function.__name__
+    return on_machine(run)
+
+
+# a machine whose systemd runs: systemctl works on files, and there is no manager to be reloaded
+BOOTED = '''case "$*" in *daemon-reload*) exit 0;; esac
+exec "$real" --root=/ "$@"'''
 
 
 def left_in_tmp():
     return {name for name in os.listdir('/tmp') if name.startswith('bus1ctl-')}
 
 
-@test
-def the_machine_is_switched_and_tells_when():
-    need_namespace()
-    with Machine() as machine:
-        machine.enable_broker('system')
-        before, tmp = machine.snapshot(), left_in_tmp()
-        output, errors = machine.switch('all', '--yes')
-        equal(errors, '')
-        contains(output, 'system bus: done, in force from the next boot on',
-                 'user bus: done, in force for each user at the first login',
-                 'to go back: bus1ctl switch all --back\n')
-        assert machine.is_bridge('system') and machine.is_bridge('user')
-        equal(left_in_tmp(), tmp)
-        machine.switch('--root=/', 'all', '--back', '--yes')
-        equal(machine.snapshot(), before)
+@on_machine
+def the_machine_is_switched_and_tells_when(machine):
+    machine.enable_broker('system')
+    before, tmp = machine.snapshot(), left_in_tmp()
+    output, errors = machine.switch('all', '--yes')
+    equal(errors, '')
+    contains(output, 'system bus: done, in force from the next boot on',
+             'user bus: done, in force for each user at the first login',
+             'to go back: bus1ctl switch all --back\n')
+    assert machine.is_bridge('system') and machine.is_bridge('user')
+    equal(left_in_tmp(), tmp)
+    machine.switch('--root=/', 'all', '--back', '--yes')
+    equal(machine.snapshot(), before)
 
 
-# a machine whose systemd runs: systemctl works on files, and there is no manager to be reloaded
-BOOTED = '''case "$*" in *daemon-reload*) exit 0;; esac
-exec "$real" --root=/ "$@"'''
 SYSTEM_PIN = 'systemd/system.control/dbus.service'
 USER_PIN = f'user/{NOBODY}/systemd/user.control/dbus.service'
 
 
-@test
-def the_running_managers_do_not_notice_a_switch():
-    need_namespace()
-    with Machine() as machine, FakeSystemctl(BOOTED) as env:
-        machine.enable_broker('user')
-        machine.boot(NOBODY)
-        os.makedirs(machine.path('run/user/77'))  # a user without a manager
-        before = machine.snapshot()
-        with open(machine.path(machine.unit('system', 'dbus.service'))) as f:
-            copy = f.read()  # systemd would ignore a link to a unit of the same name
-        pins = {SYSTEM_PIN: (0, copy),
-                USER_PIN: (NOBODY, '/usr/lib/systemd/user/dbus-broker.service')}
-        machine.switch('all', '--yes', env=env)
-        equal(machine.pins(), pins)
-        # back before the boot: nothing is left
-        machine.switch('all', '--back', '--yes', env=env)
-        equal(machine.snapshot(), before)
-        # the same bus goes on, however often the choice changes
-        machine.switch('all', '--yes', env=env)
-        machine.switch('user', '--back', '--yes', env=env)
-        equal(machine.pins(), {SYSTEM_PIN: pins[SYSTEM_PIN]})
-        machine.switch('all', '--yes', env=env)
-        equal(machine.pins(), pins)
-        # after the boot, bus1-bridge is the bus that goes on
-        machine.boot(NOBODY)
-        machine.switch('all', '--back', '--yes', env=env)
-        equal(machine.pins(), {SYSTEM_PIN: (0, '/lib/systemd/system/bus1-bridge.service'),
-                               USER_PIN: (NOBODY, '/usr/lib/systemd/user/bus1-bridge.service')})
-        machine.switch('all', '--yes', env=env)
-        equal(machine.pins(), {})
-        machine.switch('all', '--back', '--yes', env=env)
-        machine.boot(NOBODY)
-        os.makedirs(machine.path('run/user/77'))
-        equal(machine.snapshot(), before)
+@on_running_machine
+def the_running_managers_do_not_notice_a_switch(machine, env):
+    machine.enable_broker('user')
+    machine.boot(NOBODY)
+    os.makedirs(machine.path('run/user/77'))  # a user without a manager
+    before = machine.snapshot()
+    with open(machine.path(machine.unit('system', 'dbus.service'))) as f:
+        copy = f.read()  # systemd would ignore a link to a unit of the same name
+    pins = {SYSTEM_PIN: (0, copy),
+            USER_PIN: (NOBODY, '/usr/lib/systemd/user/dbus-broker.service')}
+    machine.switch('all', '--yes', env=env)
+    equal(machine.pins(), pins)
+    # back before the boot: nothing is left
+    machine.switch('all', '--back', '--yes', env=env)
+    equal(machine.snapshot(), before)
+    # the same bus goes on, however often the choice changes
+    machine.switch('all', '--yes', env=env)
+    machine.switch('user', '--back', '--yes', env=env)
+    equal(machine.pins(), {SYSTEM_PIN: pins[SYSTEM_PIN]})
+    machine.switch('all', '--yes', env=env)
+    equal(machine.pins(), pins)
+    # after the boot, bus1-bridge is the bus that goes on
+    machine.boot(NOBODY)
+    machine.switch('all', '--back', '--yes', env=env)
+    equal(machine.pins(), {SYSTEM_PIN: (0, '/lib/systemd/system/bus1-bridge.service'),
+                           USER_PIN: (NOBODY, '/usr/lib/systemd/user/bus1-bridge.service')})
+    machine.switch('all', '--yes', env=env)
+    equal(machine.pins(), {})
+    machine.switch('all', '--back', '--yes', env=env)
+    machine.boot(NOBODY)
+    os.makedirs(machine.path('run/user/77'))
+    equal(machine.snapshot(), before)
 
 
-@test
-def a_file_of_the_administrator_goes_on_until_the_boot():
-    need_namespace()
-    with Machine() as machine, FakeSystemctl(BOOTED) as env:
-        text = UNIT.format(command='/usr/bin/dbus-daemon')
-        machine.write('etc/systemd/system/dbus.service', text, 0o600)
-        machine.boot()
-        before = machine.snapshot()
-        machine.switch('system', '--yes', '--force', env=env)
-        equal(machine.pins(), {SYSTEM_PIN: (0, text)})
-        machine.switch('system', '--back', '--yes', '--force', env=env)
-        equal(machine.snapshot(), before)
+@on_running_machine
+def a_file_of_the_administrator_goes_on_until_the_boot(machine, env):
+    text = UNIT.format(command='/usr/bin/dbus-daemon')
+    machine.write('etc/systemd/system/dbus.service', text, 0o600)
+    machine.boot()
+    before = machine.snapshot()
+    machine.switch('system', '--yes', '--force', env=env)
+    equal(machine.pins(), {SYSTEM_PIN: (0, text)})
+    machine.switch('system', '--back', '--yes', '--force', env=env)
+    equal(machine.snapshot(), before)
 
 
-@test
-def a_failure_leaves_no_pins():
-    need_namespace()
-    with Machine() as machine:
-        machine.enable_broker('system')
-        machine.boot(NOBODY)
-        before = machine.snapshot()
-        with FakeSystemctl('case "$*" in *--global*) exit 7;; esac\n' + BOOTED) as env:
-            _, errors = machine.switch('all', '--yes', status=FAILED, env=env)
-        contains(errors, 'everything is as before')
+@on_machine
+def a_failure_leaves_no_pins(machine):
+    machine.enable_broker('system')
+    machine.boot(NOBODY)
+    before = machine.snapshot()
+    with FakeSystemctl('case "$*" in *--global*) exit 7;; esac\n' + BOOTED) as env:
+        _, errors = machine.switch('all', '--yes', status=FAILED, env=env)
+    contains(errors, 'everything is as before')
+    equal(machine.snapshot(), before)
+    # no room for the copy: half a unit, or none, would be no bus
+    machine.boot()
+    machine.switch('system', '--back', '--yes')
+    before = machine.snapshot()
+    os.unlink(machine.place('system'))
+    before.pop('etc/systemd/system/dbus.service')
+    for size in 0, 10:
+        with FakeSystemctl(BOOTED) as env:
+            _, errors = machine.switch(
+                'system', '--yes', status=FAILED, env=env, restore_signals=False,
+                preexec_fn=lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                                (size, size)))
+        contains(errors, f'cannot make /run/{SYSTEM_PIN}', 'everything is as before')
         equal(machine.snapshot(), before)
-        # no room for the copy: half a unit, or none, would be no bus
-        machine.boot()
-        machine.switch('system', '--back', '--yes')
-        before = machine.snapshot()
-        os.unlink(machine.place('system'))
-        before.pop('etc/systemd/system/dbus.service')
-        for size in 0, 10:
-            with FakeSystemctl(BOOTED) as env:
-                _, errors = machine.switch(
-                    'system', '--yes', status=FAILED, env=env, restore_signals=False,
-                    preexec_fn=lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE,
-                                                                    (size, size)))
-            contains(errors, f'cannot make /run/{SYSTEM_PIN}', 'everything is as before')
-            equal(machine.snapshot(), before)
 
 
 @test
 def a_user_cannot_keep_the_machine_from_a_switch():
-    need_namespace()
     other = NOBODY - 1
     for fault in 'link', 'file', 'fifo':
         with Machine() as machine, FakeSystemctl(BOOTED) as env:
@@ -949,56 +1094,72 @@ def a_user_cannot_keep_the_machine_from_a_switch():
             equal(os.listdir(target), [])
 
 
-@test
-def a_user_with_a_bus_of_their_own_gets_no_pin():
-    need_namespace()
-    with Machine() as machine, FakeSystemctl(BOOTED) as env:
-        machine.enable_broker('user')
-        machine.boot(NOBODY)
-        machine.write('etc/passwd', 'root:x:0:0::/:/bin/sh\n'
-                      f'own:x:{NOBODY}:{NOBODY}::{machine.root}/home:/bin/sh\n')
-        machine.mounts = ('etc/passwd',)
-        machine.write('home/.config/systemd/user/dbus.service', UNIT.format(command='/bin/own'))
-        machine.switch('user', '--yes', env=env)
-        equal(machine.pins(), {})
-        machine.switch('user', '--back', '--yes', env=env)
-        shutil.rmtree(machine.path('home'))
-        machine.switch('user', '--yes', env=env)
-        equal(list(machine.pins()), [USER_PIN])
+@on_running_machine
+def a_user_with_a_bus_of_their_own_gets_no_pin(machine, env):
+    machine.enable_broker('user')
+    machine.boot(NOBODY)
+    machine.write('etc/passwd', 'root:x:0:0::/:/bin/sh\n'
+                  f'own:x:{NOBODY}:{NOBODY}::{machine.root}/home:/bin/sh\n')
+    machine.mounts = ('etc/passwd',)
+    machine.write('home/.config/systemd/user/dbus.service', UNIT.format(command='/bin/own'))
+    machine.switch('user', '--yes', env=env)
+    equal(machine.pins(), {})
+    machine.switch('user', '--back', '--yes', env=env)
+    shutil.rmtree(machine.path('home'))
+    machine.switch('user', '--yes', env=env)
+    equal(list(machine.pins()), [USER_PIN])
 
 
-@test
-def a_bus_that_becomes_another_user_starts():
-    need_namespace()
-    with Machine() as machine:
-        tmp = left_in_tmp()
-        config = 'usr/share/dbus-1/system.conf'
-        with open(machine.path(config)) as f:
-            text = f.read()
-        machine.write(config, text.replace('<user>root<', '<user>nobody<'))
-        output, errors = machine.switch('system', '--dry-run')
-        equal(errors, '')
-        contains(output, 'all checks succeed')
-        equal(left_in_tmp(), tmp)
+@on_machine
+def a_bus_that_becomes_another_user_starts(machine):
+    tmp = left_in_tmp()
+    config = 'usr/share/dbus-1/system.conf'
+    with open(machine.path(config)) as f:
+        text = f.read()
+    machine.write(config, text.replace('<user>root<', '<user>nobody<'))
+    output, errors = machine.switch('system', '--dry-run')
+    equal(errors, '')
+    contains(output, 'all checks succeed')
+    equal(left_in_tmp(), tmp)
 
 
-@test
-def a_bus_that_does_not_start_is_refused():
-    need_namespace()
-    with Machine() as machine:
-        tmp = left_in_tmp()
-        config = 'usr/share/dbus-1/system.conf'
-        with open(machine.path(config)) as f:
-            text = f.read()
-        # the configuration can be read, but its user does not exist
-        machine.write(config, text.replace('<user>root<', '<user>nosuchuser<'))
-        refused(machine, DAEMON, f'/{config} does not start', 'cannot change to the user in <user>')
-        # a program that is no bus
-        unit = machine.unit('system', 'bus1-bridge.service')
-        machine.write(config, text)
-        machine.write(unit, UNIT.format(command='/bin/false --system') + ALIAS)
-        refused(machine, '/bin/false', 'does not start')
-        equal(left_in_tmp(), tmp)
+@on_machine
+def a_bus_that_does_not_start_is_refused(machine):
+    tmp = left_in_tmp()
+    config = 'usr/share/dbus-1/system.conf'
+    with open(machine.path(config)) as f:
+        text = f.read()
+    # the configuration can be read, but its user does not exist
+    machine.write(config, text.replace('<user>root<', '<user>nosuchuser<'))
+    refused(machine, DAEMON, f'/{config} does not start', 'cannot change to the user in <user>')
+    # a program that is no bus
+    unit = machine.unit('system', 'bus1-bridge.service')
+    machine.write(config, text)
+    machine.write(unit, UNIT.format(command='/bin/false --system') + ALIAS)
+    refused(machine, '/bin/false', 'does not start')
+    equal(left_in_tmp(), tmp)
+
+
+@on_running_machine
+def a_user_who_does_not_answer_is_given_up(machine, env):
+    if not os.path.exists('/dev/fuse'):
+        raise Skip('no FUSE')
+    other = NOBODY - 1
+    machine.enable_broker('user')
+    machine.boot(NOBODY, other)
+    # a file system that answers nothing
+    directory = f'/run/user/{NOBODY}/systemd'
+    machine.commands = ('exec 9<>/dev/fuse', 'mount -i -t fuse -o fd=9,rootmode=40000,'
+                        f'user_id={NOBODY},group_id={NOBODY},allow_other x {directory}')
+    begin = time.monotonic()
+    _, errors = machine.switch('user', '--yes', env=env)
+    # once for the pin, and once to see whether it is needed
+    equal(errors.count(f'the work of user {NOBODY} is not done after 5 seconds'), 2, errors)
+    contains(errors, f'warning: going on without user {NOBODY}')
+    if not 10 <= time.monotonic() - begin <= 14:
+        raise AssertionError(f'after {time.monotonic() - begin} s')
+    assert machine.is_bridge('user')
+    equal(list(machine.pins()), [USER_PIN.replace(str(NOBODY), str(other))])
 
 
 main()

@@ -9,11 +9,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import rawbus
 from busfixture import daemon_under_test, wait_until
-from rawbus import bus_call
 from tap import Skip, equal, main, test
 from usermanager import Manager
 

@@ -24,7 +24,7 @@ class Tree:
     """A machine whose bus was dbus-broker before the switch, with or without dbus-daemon."""
 
     def __init__(self, root, bus1ctl, source, has_daemon):
-        self.root, self.source = root, source
+        self.root, self.source, self.bus1ctl = root, source, bus1ctl
         self.write(f'{UNITS}/{BRIDGE}', UNIT.format('bus1-bridge') + ALIAS)
         self.write(f'{UNITS}/{BROKER}', UNIT.format('dbus-broker-launch') + ALIAS)
         self.write(f'{UNITS}/dbus.socket', '[Socket]\nListenStream=/run/dbus/system_bus_socket\n')
@@ -115,10 +115,17 @@ def preset_all_after_a_removal(tree):
     preset_all(tree)
 
 
+def purge_and_back(tree):
+    purge(tree)
+    subprocess.run([tree.bus1ctl, 'switch', 'system', '--back', '--yes', '--force',
+                    '--root=' + tree.root], check=True, stdout=subprocess.DEVNULL)
+
+
 # what another tool does, and the bus after the next boot: with dbus-daemon on the machine, and
 # without it
 CASES = [
     (purge, DBUS, BRIDGE),
+    (purge_and_back, DBUS, BRIDGE),
     (remove_without_a_purge, BRIDGE, BRIDGE),
     (upgrade, BRIDGE, BRIDGE),
     (disable, BRIDGE, BRIDGE),

@@ -84,11 +84,11 @@ bool answer_equal(const struct answer *a, const struct answer *b) {
 void answer_print_verdict(const struct answer *answer) {
         const struct answer_rule *rule = answer_rule(answer);
 
-        printf("%s", answer->allowed ? "allowed" : "denied");
+        output_print("%s", answer->allowed ? "allowed" : "denied");
         if (rule)
-                printf(" by %s:%u: %s\n", rule->file, rule->line, rule->text);
+                output_print(" by %s:%u: %s\n", rule->file, rule->line, rule->text);
         else
-                printf(": %s\n", answer->reason);
+                output_print(": %s\n", answer->reason);
 }
 
 void answer_print_rules(const struct answer *answer) {
@@ -96,12 +96,16 @@ void answer_print_rules(const struct answer *answer) {
         for (size_t i = 0; i < answer->n_rules; i++) {
                 const struct answer_rule *rule = &answer->rules[i];
 
-                printf("%s %s", rule->decides ? "=>" : rule->mismatch ? "  " : " +", rule->context);
+                output_print("%s %s",
+                             rule->decides    ? "=>"
+                             : rule->mismatch ? "  "
+                                              : " +",
+                             rule->context);
                 if (rule->id != ANSWER_NO_ID)
-                        printf("=%u", rule->id);
-                printf(" %s:%u: %s", rule->file, rule->line, rule->text);
+                        output_print("=%u", rule->id);
+                output_print(" %s:%u: %s", rule->file, rule->line, rule->text);
                 if (rule->mismatch)
-                        printf(" (differs: %s)", rule->mismatch);
+                        output_print(" (differs: %s)", rule->mismatch);
                 putchar('\n');
         }
 }

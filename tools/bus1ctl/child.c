@@ -217,7 +217,7 @@ static int report_words(const struct trial *trial, const char *what, const char 
                 return STATUS_NO;
         rewind(f);
         while (fgets(line, sizeof(line), f))
-                fprintf(stderr, "  %s%s", line, strchr(line, '\n') ? "" : "\n");
+                report_line(line);
         return STATUS_NO;
 }
 

@@ -7,16 +7,78 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
+#include <wctype.h>
+
+#include "base/cleanup.h"
+
+/* text for terminals */
+
+/* The marks of writing direction let a text look like another one. */
+static bool is_harmless(wchar_t c) {
+        return iswprint((wint_t)c) && c != 0x200e && c != 0x200f && (c < 0x202a || c > 0x202e) &&
+               (c < 0x2066 || c > 0x2069);
+}
+
+/* Escape bytes of the text up to the end. */
+static void write_escaped(FILE *f, const char *text, const char *end) {
+        mbstate_t state = {};
+
+        while (text < end) {
+                wchar_t c;
+                size_t n = mbrtowc(&c, text, (size_t)(end - text), &state);
+                bool is_valid = n > 0 && n <= (size_t)(end - text);
+
+                if (is_valid && is_harmless(c)) {
+                        fwrite(text, 1, n, f);
+                        text += n;
+                        continue;
+                }
+                state = (mbstate_t){};
+                for (size_t i = 0; i < (is_valid ? n : 1); i++)
+                        fprintf(f, "\\x%02x", (unsigned char)*text++);
+        }
+}
+
+__attribute__((format(printf, 2, 0))) static void vprint(FILE *f, const char *format,
+                                                         va_list args) {
+        const char *end = format + strlen(format);
+        CLEANUP_FREE char *text = NULL;
+        int n;
+
+        n = vasprintf(&text, format, args);
+        if (n < 0) {
+                fputs("bus1ctl: out of memory\n", stderr);
+                exit(STATUS_FAILED);
+        }
+        while (end > format && end[-1] == '\n')
+                end--;
+        write_escaped(f, text, text + n - strlen(end));
+        fputs(end, f);
+}
+
+void output_print(const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        vprint(stdout, format, args);
+        va_end(args);
+}
 
 int report_failure(const char *format, ...) {
         va_list args;
 
         fputs("bus1ctl: ", stderr);
         va_start(args, format);
-        vfprintf(stderr, format, args);
+        vprint(stderr, format, args);
         va_end(args);
         fputc('\n', stderr);
         return STATUS_FAILED;
+}
+
+void report_line(const char *line) {
+        fputs("  ", stderr);
+        write_escaped(stderr, line, line + strcspn(line, "\n"));
+        fputc('\n', stderr);
 }
 
 int output_flush(void) {

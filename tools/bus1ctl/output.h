@@ -28,8 +28,16 @@ int switch_main(int argc, char *argv[]);
         "bus1ctl switch system|user|all [--back] [--yes|--dry-run] [--force] [--root=DIR]\n" \
         "       bus1ctl switch [--root=DIR]\n"
 
-/* Print a message on standard error. Returns STATUS_FAILED. */
+/* Print a message on standard error, like output_print(). Returns STATUS_FAILED. */
 int report_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Print a line that another program has written on standard error, indented. */
+void report_line(const char *line);
+/*
+ * Like printf(). What is inserted can be the text of a stranger, such as the name of a process, and
+ * the output can be a terminal: control characters and what hides them are printed as \\xNN. Only
+ * the line ends at the end of the format are line ends.
+ */
+void output_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Flush standard output. Returns STATUS_OK or STATUS_FAILED. */
 int output_flush(void);
 /* Exit with STATUS_FAILED when ok is false. */

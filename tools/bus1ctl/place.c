@@ -19,6 +19,7 @@
 int place_read(struct place *ret_place, const char *root, enum unit_scope scope) {
         CLEANUP(place_clear) struct place place = {.root = root, .scope = scope};
         CLEANUP_FREE char *path = NULL, *kept = NULL;
+        CLEANUP(unit_clear) struct unit file = {};
         int r;
 
         check_memory(asprintf(&path, "%s/" UNIT_BUS, unit_directory(scope)) >= 0);
@@ -31,6 +32,8 @@ int place_read(struct place *ret_place, const char *root, enum unit_scope scope)
         r = unit_read(&place.before, root, kept);
         if (r < 0)
                 return report_failure("cannot read %s: %s", place.kept, strerror(-r));
+        if (place.before.kind == UNIT_LINK)
+                place.is_gone = unit_follow(&place.before, root, scope, &file) == -ENOENT;
         *ret_place = place;
         place = (struct place){};
         return STATUS_OK;
@@ -135,7 +138,9 @@ int place_give_back(struct place *place) {
         int status;
 
         place->changed = true;
-        if (place->before.kind != UNIT_NONE)
+        if (place->is_gone && unlink(place->kept) < 0)
+                return report_failure("cannot remove %s: %m", place->kept);
+        if (place->before.kind != UNIT_NONE && !place->is_gone)
                 return move(place->kept, place->path);
         status = systemctl(place, "disable", NULL);
         if (!status)
@@ -157,13 +162,21 @@ static int put_link(const struct place *place, const char *target) {
         return move(new, place->path);
 }
 
+/* Make the link again that was kept, and was of no use. */
+static int keep_again(const struct place *place, const struct place *after) {
+        if (!place->is_gone || after->before.kind != UNIT_NONE ||
+            symlink(place->before.target, place->kept) >= 0)
+                return STATUS_OK;
+        return report_failure("cannot make the link %s: %m", place->kept);
+}
+
 /* The place had the alias of bus1-bridge. */
 static int undo_give_back(const struct place *place, const struct place *after) {
         int status = STATUS_OK;
 
         if (place_is_bridge(after))
                 return STATUS_OK;
-        if (place->before.kind != UNIT_NONE && after->before.kind == UNIT_NONE &&
+        if (place->before.kind != UNIT_NONE && !place->is_gone && after->before.kind == UNIT_NONE &&
             linkat(AT_FDCWD, place->path, AT_FDCWD, place->kept, 0) < 0)
                 status = move(place->path, place->kept);
         return status ?: put_link(place, place->now.target);
@@ -174,7 +187,7 @@ static int undo_take(const struct place *place, const struct place *after) {
         if (place->now.kind != UNIT_NONE)
                 return place->keeps ? move(place->kept, place->path) : STATUS_OK;
         /* Without a file in the place, what was kept has stayed, or has been put into the place. */
-        if (place_is_left(place) && after->before.kind == UNIT_NONE)
+        if (place_is_left(place) && !place->is_gone && after->before.kind == UNIT_NONE)
                 return move(place->path, place->kept);
         if (after->now.kind != UNIT_NONE && unlink(place->path) < 0)
                 return report_failure("cannot remove %s: %m", place->path);
@@ -189,6 +202,8 @@ int place_undo(struct place *place) {
                 return STATUS_OK;
         place->changed = false;
         status = read_again(place, &after);
+        if (!status)
+                status = keep_again(place, &after);
         if (status)
                 return status;
         return place_is_bridge(place) ? undo_give_back(place, &after) : undo_take(place, &after);

@@ -26,6 +26,7 @@ struct place {
         struct unit before;
         char *path;   /* of the file dbus.service, with the root */
         char *kept;   /* of the file with what was there before, with the root */
+        bool is_gone; /* before is a link to a unit that is not there any more */
         bool changed; /* by place_take() or place_give_back() */
         bool keeps;   /* place_take() has kept what was in the place */
 };

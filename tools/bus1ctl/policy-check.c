@@ -53,15 +53,15 @@ static const char changed_text[] = "it has changed since the bus read it";
 
 static void print_text(const struct checked *checked) {
         if (checked->error)
-                printf("%s\n", checked->error);
+                output_print("%s\n", checked->error);
         for (size_t i = 0; checked->sources && i < checked->sources->n_changed; i++)
-                printf("%s: changed: %s\n", checked->sources->changed[i], changed_text);
+                output_print("%s: changed: %s\n", checked->sources->changed[i], changed_text);
         for (size_t i = 0; i < checked->n_findings; i++) {
                 const struct policy_finding *finding = &checked->findings[i];
 
                 if (finding->file)
-                        printf("%s:%u: ", finding->file, finding->line);
-                printf("%s: %s\n", policy_finding_kind_name(finding->kind), finding->text);
+                        output_print("%s:%u: ", finding->file, finding->line);
+                output_print("%s: %s\n", policy_finding_kind_name(finding->kind), finding->text);
         }
 }
 

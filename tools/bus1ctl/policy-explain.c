@@ -197,12 +197,12 @@ static int explain_live(const struct arguments *a, struct outcome *o) {
 static int print_text(const struct outcome *o) {
         answer_print_verdict(&o->answer);
         for (size_t i = 0; i < o->sources.n_changed; i++)
-                printf("changed since the bus read it: %s\n", o->sources.changed[i]);
+                output_print("changed since the bus read it: %s\n", o->sources.changed[i]);
         if (o->has_reloaded) {
                 printf("after a reload: ");
                 answer_print_verdict(&o->reloaded);
         } else if (o->reload_error)
-                printf("a reload would fail: %s\n", o->reload_error);
+                output_print("a reload would fail: %s\n", o->reload_error);
         answer_print_rules(&o->answer);
         return output_flush();
 }

@@ -14,6 +14,7 @@
 #include "bridge/activation/service-table.h"
 #include "policy/config.h"
 #include "tools/bus1ctl/child.h"
+#include "tools/bus1ctl/dropin.h"
 #include "tools/bus1ctl/output.h"
 
 /* What the security modules of the kernel enforce is known only when the bus runs. */
@@ -44,7 +45,7 @@ __attribute__((format(printf, 2, 3))) static void refuse(struct check *check, co
 }
 
 static void note(const struct check *check, const char *text) {
-        printf("note: %s bus: %s\n", unit_scope_name(check->scope), text);
+        output_print("note: %s bus: %s\n", unit_scope_name(check->scope), text);
 }
 
 /* A problem that --force makes a note. */
@@ -108,6 +109,84 @@ static void check_above(struct check *check) {
         else if (unit.kind != UNIT_NONE)
                 refuse(check, "%s hides the link that the switch would make in %s: remove it first",
                        unit.path, unit_directory(check->scope));
+}
+
+/*
+ * Say what drop-ins change, for the names that only the present bus has, or those of the next bus.
+ * Applies those of the next bus to its program.
+ */
+static bool check_dropins(struct check *check, const char *const names[], bool is_next,
+                          struct unit_program *program) {
+        struct dropin *dropins;
+        size_t n;
+        int r = dropins_list("", check->scope, names, &dropins, &n);
+
+        if (r < 0) {
+                refuse(check, "cannot read the drop-ins of %s: %s", names[0], strerror(-r));
+                return false;
+        }
+        for (size_t i = 0; i < n; i++) {
+                CLEANUP_FREE char *text = NULL;
+
+                /* those of all services stay */
+                if (!*dropins[i].keys || (!is_next && strstr(dropins[i].path, "/service.d/")))
+                        continue;
+                check_memory(asprintf(&text, "%s sets %s: this %s bus1-bridge", dropins[i].path,
+                                      dropins[i].keys,
+                                      is_next ? "changes" : "will not change") >= 0);
+                note(check, text);
+                r = is_next ? unit_program_change(program, "", dropins[i].path) : 0;
+                if (r < 0)
+                        refuse(check, "cannot read %s: %s", dropins[i].path, strerror(-r));
+        }
+        dropins_free(dropins, n);
+        return true;
+}
+
+/* Say that the unit of another bus starts bus1-bridge. */
+static void check_link(struct check *check, const struct unit *unit, const char *consequence) {
+        CLEANUP(unit_program_clear) struct unit_program program = {};
+        CLEANUP_FREE char *text = NULL;
+
+        if (unit_get_program(unit, "", check->scope, &program) < 0 ||
+            !unit_program_is_link(&program, ""))
+                return;
+        check_memory(asprintf(&text,
+                              "%s is a link to bus1-bridge, as the package bus1-bridge-as-dbus "
+                              "makes it: %s",
+                              program.path, consequence) >= 0);
+        note(check, text);
+}
+
+/* The drop-ins of the unit that is the bus now. Those of dbus.service also change bus1-bridge. */
+static void check_replaced(struct check *check) {
+        CLEANUP(unit_clear) struct unit unit = {};
+        const char *names[2] = {};
+
+        if (unit_find(&unit, "", check->scope, UNIT_BUS) < 0)
+                return;
+        check_link(check, &unit,
+                   "the bus is bus1-bridge also without the switch, but not in its sandbox");
+        if (unit.kind != UNIT_LINK)
+                return;
+        names[0] = unit_name(&unit);
+        if (strcmp(names[0], UNIT_BRIDGE) != 0 && strcmp(names[0], UNIT_BUS) != 0)
+                check_dropins(check, names, false, NULL);
+}
+
+/* A drop-in for another bus, with the program of this one, would start it in the next unit, too. */
+static bool check_next_dropins(struct check *check, struct unit_program *program) {
+        CLEANUP_FREE char *path = copy_text(program->path), *text = NULL;
+
+        if (!check_dropins(check, (const char *[]){UNIT_BRIDGE, UNIT_BUS, NULL}, true, program))
+                return false;
+        if (program->path && strcmp(program->path, path) == 0)
+                return true;
+        check_memory(asprintf(&text,
+                              "with its drop-ins, the unit " UNIT_BRIDGE " starts %s, not %s",
+                              program->path ?: "nothing", path) >= 0);
+        object(check, text);
+        return false;
 }
 
 static void check_present(struct check *check) {
@@ -194,6 +273,45 @@ static void check_services(struct check *check, const struct bus_config *config,
         service_table_free(services);
 }
 
+static bool is_below(const char *path, const char *const directories[]) {
+        for (size_t i = 0; directories[i]; i++) {
+                size_t n = strlen(directories[i]);
+
+                if (strncmp(path, directories[i], n) == 0 && path[n] == '/')
+                        return true;
+        }
+        return false;
+}
+
+/* The trial of the bus has no sandbox, but the unit has one. */
+static void check_visible(struct check *check, const struct unit_program *program,
+                          const char *path) {
+        static const char *const home[] = {"/home", "/root", "/run/user", NULL};
+        static const char *const tmp[] = {"/tmp", "/var/tmp", NULL};
+        CLEANUP_FREE char *text = NULL;
+        const char *option = program->hides_home && is_below(path, home) ? "ProtectHome="
+                             : program->hides_tmp && is_below(path, tmp) ? "PrivateTmp="
+                                                                         : NULL;
+
+        if (!option)
+                return;
+        check_memory(asprintf(&text,
+                              "%s is a part of the configuration, but %s of " UNIT_BRIDGE
+                              " hides it from the bus",
+                              path, option) >= 0);
+        object(check, text);
+}
+
+static void check_sandbox(struct check *check, const struct bus_config *config,
+                          const struct unit_program *program) {
+        for (size_t i = 0; i < config->inputs.n_files; i++)
+                check_visible(check, program, config->inputs.files[i]);
+        for (size_t i = 0; i < config->inputs.n_includedirs; i++)
+                check_visible(check, program, config->inputs.includedirs[i]);
+        for (size_t i = 0; i < config->n_servicedirs; i++)
+                check_visible(check, program, config->servicedirs[i].path);
+}
+
 static void check_config(struct check *check, const struct unit_program *program) {
         CLEANUP_FREE char *error = NULL;
         struct bus_config *config;
@@ -212,6 +330,7 @@ static void check_config(struct check *check, const struct unit_program *program
                 else
                         object(check, config->warnings[i]);
         check_enforced(check, config);
+        check_sandbox(check, config, program);
         check_services(check, config, program->systemd_activation);
         bus_config_free(config);
 }
@@ -226,15 +345,17 @@ static int check_bridge(void *userdata) {
 
         check_present(check);
         check_above(check);
+        check_replaced(check);
         need_unit(check, UNIT_SOCKET, &socket);
         is_known = need_unit(check, UNIT_BRIDGE, &unit) && need_program(check, &unit, &program);
+        is_known = is_known && check_next_dropins(check, &program);
         if (is_known && !program.config)
                 refuse(check, "%s: ExecStart= names no configuration", unit.path);
         else if (is_known)
                 check_config(check, &program);
 
         /* The programs of another tree are not run: it may be for another machine. */
-        if (!check->status && !*check->place->root)
+        if (!check->status && is_known && !*check->place->root)
                 check->status = child_try_bus(program.path, program.config);
         return check->status;
 }
@@ -252,7 +373,7 @@ static int check_before(void *userdata) {
         const struct unit *before = &check->place->before;
         int r;
 
-        if (before->kind == UNIT_NONE) {
+        if (before->kind == UNIT_NONE || check->place->is_gone) {
                 r = unit_find_below(&found, "", check->scope, UNIT_BUS);
                 if (r < 0)
                         refuse(check, "cannot look for " UNIT_BUS ": %s", strerror(-r));
@@ -260,8 +381,8 @@ static int check_before(void *userdata) {
                         refuse(check, "there is no other bus: the unit " UNIT_BUS " is missing");
                 before = &found;
         }
-        if (!check->status)
-                need_program(check, before, &program);
+        if (!check->status && need_program(check, before, &program))
+                check_link(check, before, "the bus is bus1-bridge until this package is removed");
         if (check->status && check->force)
                 check->status = STATUS_OK;
         return check->status;

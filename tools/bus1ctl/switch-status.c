@@ -17,9 +17,9 @@
 /* Print the file, and what it is or leads to. */
 static void print_file(const struct unit *unit) {
         if (unit->target)
-                printf("%s -> %s", unit->path, unit->target);
+                output_print("%s -> %s", unit->path, unit->target);
         else
-                printf("%s", unit->path);
+                output_print("%s", unit->path);
 }
 
 static int print_configured(const char *root, enum unit_scope scope) {
@@ -30,7 +30,8 @@ static int print_configured(const char *root, enum unit_scope scope) {
         if (r < 0)
                 return report_failure("cannot look for " UNIT_BUS " of the %s: %s",
                                       unit_scope_name(scope), strerror(-r));
-        printf("%s bus\n  configured: ", unit_scope_name(scope));
+        output_print("%s bus\n", unit_scope_name(scope));
+        printf("  configured: ");
         if (unit.kind == UNIT_NONE) {
                 printf("none: there is no unit " UNIT_BUS "\n");
                 return STATUS_OK;
@@ -38,7 +39,9 @@ static int print_configured(const char *root, enum unit_scope scope) {
         if (unit.kind == UNIT_MASKED)
                 printf("none: masked by ");
         else if (unit_get_program(&unit, root, scope, &program) >= 0)
-                printf("%s, by ", program.path);
+                output_print("%s%s, by ", program.path,
+                             unit_program_is_link(&program, root) ? " (a link to bus1-bridge)"
+                                                                  : "");
         else
                 printf("unknown, by ");
         print_file(&unit);
@@ -65,9 +68,10 @@ static void print_running(const char *address, uid_t uid) {
 
         running_ask(&running, address, uid);
         if (running.error)
-                printf("none answers at %s: %s\n", address, running.error);
+                output_print("none answers at %s: %s\n", address, running.error);
         else
-                printf("%s, process %d\n", running.program ?: "an unknown program", running.pid);
+                output_print("%s, process %d\n", running.program ?: "an unknown program",
+                             running.pid);
 }
 
 static void print_running_users(void) {
@@ -76,11 +80,11 @@ static void print_running_users(void) {
 
         running_list_users(&users, &n);
         for (size_t i = 0; i < n; i++) {
-                printf("  running for user %u: ", users[i].uid);
+                output_print("  running for user %u: ", users[i].uid);
                 print_running(users[i].address, users[i].uid);
         }
         if (n == 0)
-                printf("  running: none for %s\n", geteuid() ? "this user" : "any user");
+                output_print("  running: none for %s\n", geteuid() ? "this user" : "any user");
         running_users_free(users, n);
 }
 

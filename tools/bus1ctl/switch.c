@@ -24,6 +24,7 @@
 #include "tools/bus1ctl/place.h"
 #include "tools/bus1ctl/switch-check.h"
 #include "tools/bus1ctl/switch-status.h"
+#include "tools/bus1ctl/tree.h"
 
 #define LOCK_FILE "/run/bus1ctl-switch.lock"
 
@@ -57,24 +58,28 @@ static void print_step(const struct change *change, const struct place *place) {
 
         if (!needs_change(change, place)) {
                 if (!change->back)
-                        printf("%s bus: nothing to do, it is bus1-bridge already\n", name);
+                        output_print("%s bus: nothing to do, it is bus1-bridge already\n", name);
                 else if (before->kind == UNIT_NONE)
-                        printf("%s bus: nothing to do, it is not bus1-bridge\n", name);
+                        output_print("%s bus: nothing to do, it is not bus1-bridge\n", name);
                 else
-                        printf("%s bus: nothing to do, another tool has changed %s since then; %s "
-                               "stays\n",
-                               name, place->path, place->kept);
+                        output_print(
+                                "%s bus: nothing to do, another tool has changed %s since then; %s "
+                                "stays\n",
+                                name, place->path, place->kept);
         } else if (!change->back) {
-                printf("%s bus: make the link %s to " UNIT_BRIDGE "\n", name, place->path);
+                output_print("%s bus: make the link %s to " UNIT_BRIDGE "\n", name, place->path);
                 if (now->kind != UNIT_NONE)
-                        printf("%s bus: keep what is there now (%s%s) as %s\n", name,
-                               now->target ? "a link to " : "a file", now->target ?: "",
-                               place->kept);
-        } else if (before->kind != UNIT_NONE)
-                printf("%s bus: put back %s as %s (%s%s)\n", name, place->kept, place->path,
-                       before->target ? "a link to " : "a file", before->target ?: "");
+                        output_print("%s bus: keep what is there now (%s%s) as %s\n", name,
+                                     now->target ? "a link to " : "a file", now->target ?: "",
+                                     place->kept);
+        } else if (place->is_gone)
+                output_print("%s bus: remove %s, and %s, whose unit %s is gone\n", name,
+                             place->path, place->kept, before->target);
+        else if (before->kind != UNIT_NONE)
+                output_print("%s bus: put back %s as %s (%s%s)\n", name, place->kept, place->path,
+                             before->target ? "a link to " : "a file", before->target ?: "");
         else
-                printf("%s bus: remove the link %s\n", name, place->path);
+                output_print("%s bus: remove the link %s\n", name, place->path);
 }
 
 /* Read all places and print the plan. *ret_needed tells whether there is something to do. */
@@ -87,6 +92,11 @@ static int plan(struct change *change, bool *ret_needed) {
                 if (strcmp(change->what, "all") != 0 &&
                     strcmp(change->what, unit_scope_name(scope)) != 0)
                         continue;
+                if (tree_is_left(change->root, unit_directory(scope)))
+                        return report_failure(
+                                "%s%s: a link in this path leads out of the tree, and systemctl "
+                                "would follow it",
+                                change->root, unit_directory(scope));
                 status = place_read(place, change->root, scope);
                 if (status)
                         return status;
@@ -194,16 +204,18 @@ static int print_result(const struct change *change) {
 
                 if (!place->changed)
                         continue;
-                printf("%s bus: done, in force %s\n", unit_scope_name(place->scope),
-                       *change->root ? "when this tree is booted"
-                       : place->scope == UNIT_SYSTEM
-                               ? "from the next boot on; until then the bus that runs now goes on"
-                               : "for each user at the first login after all sessions of this user "
-                                 "have ended, or after a boot");
+                output_print(
+                        "%s bus: done, in force %s\n", unit_scope_name(place->scope),
+                        *change->root ? "when this tree is booted"
+                        : place->scope == UNIT_SYSTEM
+                                ? "from the next boot on; until then the bus that runs now goes on"
+                                : "for each user at the first login after all sessions of this "
+                                  "user "
+                                  "have ended, or after a boot");
         }
         if (!change->back)
-                printf("to go back: bus1ctl switch %s --back%s%s\n", change->what,
-                       *change->root ? " --root=" : "", change->root);
+                output_print("to go back: bus1ctl switch %s --back%s%s\n", change->what,
+                             *change->root ? " --root=" : "", change->root);
         return output_flush();
 }
 
@@ -266,6 +278,8 @@ static int fail_usage(const char *what, const char *word) {
 }
 
 static int set_root(struct change *change, const char *directory) {
+        int fd;
+
         free(change->root);
         change->root = realpath(directory, NULL);
         if (!change->root)
@@ -273,6 +287,14 @@ static int set_root(struct change *change, const char *directory) {
         /* The running machine is one tree, whatever its name. */
         if (strcmp(change->root, "/") == 0)
                 change->root[0] = '\0';
+        fd = tree_open(change->root, "/", O_PATH);
+        if (fd == -ENOSYS)
+                return report_failure(
+                        "--root: this kernel has no openat2(), which keeps links of the "
+                        "tree in the tree: Linux has it since 5.6");
+        if (fd < 0)
+                return report_failure("--root=%s: %s", directory, strerror(-fd));
+        close(fd);
         return STATUS_OK;
 }
 

@@ -3,14 +3,18 @@
 #include "tools/bus1ctl/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "tools/bus1ctl/output.h"
+#include "tools/bus1ctl/tree.h"
 
 static const struct {
         const char *name;
@@ -37,6 +41,10 @@ const char *unit_directory(enum unit_scope scope) {
         return scopes[scope].directory;
 }
 
+const char *const *unit_search_path(enum unit_scope scope) {
+        return scopes[scope].search;
+}
+
 char *unit_below(const char *root, const char *path) {
         char *joined;
 
@@ -46,9 +54,9 @@ char *unit_below(const char *root, const char *path) {
 
 /* finding */
 
-static int read_target(const char *path, char **ret_target) {
+static int read_target(int fd, char **ret_target) {
         char text[PATH_MAX];
-        ssize_t n = readlink(path, text, sizeof(text) - 1);
+        ssize_t n = readlinkat(fd, "", text, sizeof(text) - 1);
 
         if (n < 0)
                 return -errno;
@@ -58,19 +66,21 @@ static int read_target(const char *path, char **ret_target) {
 }
 
 int unit_read(struct unit *ret_unit, const char *root, const char *path) {
-        CLEANUP_FREE char *full = unit_below(root, path);
+        CLEANUP_CLOSE int fd = tree_open(root, path, O_PATH | O_NOFOLLOW);
         struct unit unit = {};
         struct stat st;
         int r = 0;
 
-        if (lstat(full, &st) < 0) {
-                if (errno != ENOENT)
-                        return -errno;
+        if (fd == -ENOENT) {
                 *ret_unit = unit;
                 return 0;
         }
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
         if (S_ISLNK(st.st_mode)) {
-                r = read_target(full, &unit.target);
+                r = read_target(fd, &unit.target);
                 if (r < 0)
                         return r;
                 unit.kind = strcmp(unit.target, "/dev/null") == 0 ? UNIT_MASKED : UNIT_LINK;
@@ -85,11 +95,11 @@ int unit_read(struct unit *ret_unit, const char *root, const char *path) {
 
 /* Debian has a link from /etc/xdg/systemd/user to /etc/systemd/user. */
 static bool is_same_directory(const char *root, const char *a, const char *b) {
-        CLEANUP_FREE char *path_a = unit_below(root, a), *path_b = unit_below(root, b);
+        CLEANUP_CLOSE int fd_a = tree_open(root, a, O_PATH), fd_b = tree_open(root, b, O_PATH);
         struct stat x, y;
 
-        return stat(path_a, &x) >= 0 && stat(path_b, &y) >= 0 && x.st_dev == y.st_dev &&
-               x.st_ino == y.st_ino;
+        return fd_a >= 0 && fd_b >= 0 && fstat(fd_a, &x) >= 0 && fstat(fd_b, &y) >= 0 &&
+               x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 /* The parts of the search path, as seen from the directory of administrators. */
@@ -187,7 +197,10 @@ int unit_follow(const struct unit *unit, const char *root, enum unit_scope scope
 static void parse_command(char *command, struct unit_program *program) {
         char *state = NULL, *word = strtok_r(command, " \t", &state);
 
-        unit_program_clear(program);
+        free(program->path);
+        free(program->config);
+        program->path = program->config = NULL;
+        program->systemd_activation = false;
         if (!word)
                 return;
         program->path = copy_text(word + strspn(word, "@-:+!"));
@@ -211,46 +224,78 @@ static void parse_command(char *command, struct unit_program *program) {
         }
 }
 
-static void parse_unit(FILE *f, struct unit_program *program) {
-        static const char key[] = "ExecStart";
+int unit_read_settings(const char *root, const char *path,
+                       void (*function)(void *userdata, const char *key, const char *value),
+                       void *userdata) {
+        int fd = tree_open(root, path, O_RDONLY | O_NONBLOCK);
+        CLEANUP_FCLOSE FILE *f = NULL;
         CLEANUP_FREE char *line = NULL;
+        bool is_service = false;
         size_t size = 0;
 
+        if (fd < 0)
+                return fd;
+        f = fdopen(fd, "r");
+        check_memory(f);
         while (getline(&line, &size, f) >= 0) {
-                char *value = line + strspn(line, " \t");
+                char *key = line + strspn(line, " \t"), *value = strchr(key, '=');
 
-                if (strncmp(value, key, strlen(key)) != 0)
+                key[strcspn(key, "\r\n")] = '\0';
+                if (*key == '[')
+                        is_service = strncmp(key, "[Service]", strlen("[Service]")) == 0;
+                if (!is_service || !value || *key == '#' || *key == ';')
                         continue;
-                value += strlen(key);
-                value += strspn(value, " \t");
-                if (*value != '=')
-                        continue;
-                value[strcspn(value, "\r\n")] = '\0';
-                parse_command(value + 1, program);
+                *value++ = '\0';
+                key[strcspn(key, " \t")] = '\0';
+                function(userdata, key, value + strspn(value, " \t"));
         }
+        return 0;
+}
+
+static bool is_true(const char *value) {
+        return *value && !strchr("0nNfF", *value) && strcasecmp(value, "off") != 0;
+}
+
+static void set(void *userdata, const char *key, const char *value) {
+        struct unit_program *program = userdata;
+
+        if (strcmp(key, "ExecStart") == 0) {
+                CLEANUP_FREE char *command = copy_text(value);
+
+                parse_command(command, program);
+        } else if (strcmp(key, "ProtectHome") == 0)
+                program->hides_home = is_true(value) && strcmp(value, "read-only") != 0;
+        else if (strcmp(key, "PrivateTmp") == 0)
+                program->hides_tmp = is_true(value);
 }
 
 int unit_get_program(const struct unit *unit, const char *root, enum unit_scope scope,
                      struct unit_program *ret_program) {
         CLEANUP(unit_clear) struct unit file = {};
         CLEANUP(unit_program_clear) struct unit_program program = {};
-        CLEANUP_FREE char *path = NULL;
-        CLEANUP_FCLOSE FILE *f = NULL;
         int r;
 
         r = unit_follow(unit, root, scope, &file);
+        if (r >= 0)
+                r = unit_read_settings(root, file.path, set, &program);
         if (r < 0)
                 return r;
-        path = unit_below(root, file.path);
-        f = fopen(path, "re");
-        if (!f)
-                return -errno;
-        parse_unit(f, &program);
         if (!program.path)
                 return -ENODATA;
         *ret_program = program;
         program = (struct unit_program){};
         return 0;
+}
+
+int unit_program_change(struct unit_program *program, const char *root, const char *dropin) {
+        return unit_read_settings(root, dropin, set, program);
+}
+
+bool unit_program_is_link(const struct unit_program *program, const char *root) {
+        CLEANUP(unit_clear) struct unit file = {};
+
+        return unit_read(&file, root, program->path) >= 0 && file.kind == UNIT_LINK &&
+               strcmp(unit_name(&file), "bus1-bridge") == 0;
 }
 
 void unit_program_clear(struct unit_program *program) {

@@ -42,12 +42,16 @@ struct unit_program {
         char *path;   /* of the program, without the root */
         char *config; /* the configuration that its options name; NULL: none */
         bool systemd_activation;
+        bool hides_home; /* the sandbox: ProtectHome=, PrivateTmp= */
+        bool hides_tmp;
 };
 
 /* "system" or "user" */
 const char *unit_scope_name(enum unit_scope scope);
 /* The directory in which administrators make links: /etc/systemd/SCOPE. */
 const char *unit_directory(enum unit_scope scope);
+/* The directories in which systemd looks for units, up to NULL. */
+const char *const *unit_search_path(enum unit_scope scope);
 /* root + path, which the caller frees. */
 char *unit_below(const char *root, const char *path);
 
@@ -78,10 +82,24 @@ const char *unit_name(const struct unit *unit);
 int unit_follow(const struct unit *unit, const char *root, enum unit_scope scope,
                 struct unit *ret_file);
 /*
+ * Call the function for each line KEY=VALUE in the section [Service] of a file. Returns 0 or a
+ * negative errno.
+ */
+int unit_read_settings(const char *root, const char *path,
+                       void (*function)(void *userdata, const char *key, const char *value),
+                       void *userdata);
+/*
  * Read from the unit file, or from the file that it is a link to, which program it starts
- * (ExecStart). Returns 0; -ENOENT if the file cannot be found; -ENODATA if it starts no program; or
- * another negative errno. The caller clears the result.
+ * (ExecStart), without its drop-ins. Returns 0; -ENOENT if the file cannot be found; -ENODATA if it
+ * starts no program; or another negative errno. The caller clears the result.
  */
 int unit_get_program(const struct unit *unit, const char *root, enum unit_scope scope,
                      struct unit_program *ret_program);
+/*
+ * Make the changes of a drop-in. After it, the program can have no path. Returns 0 or a negative
+ * errno.
+ */
+int unit_program_change(struct unit_program *program, const char *root, const char *dropin);
+/* Is the program a link to bus1-bridge, such as that of the package bus1-bridge-as-dbus? */
+bool unit_program_is_link(const struct unit_program *program, const char *root);
 void unit_program_clear(struct unit_program *program);
