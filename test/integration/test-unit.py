@@ -20,6 +20,7 @@ UNIT, GENERATOR = (os.path.abspath(sys.argv.pop(1)) for _ in range(2))
 USER = 4321
 # more than what systemd allows in ten seconds by default
 CRASHES = 7
+DIRECTORIES = 'normal', 'early', 'late'
 CONFIG = '''<busconfig>
   <type>session</type>
   <listen>unix:tmpdir=/tmp</listen>
@@ -43,12 +44,14 @@ class Machine(Manager):
         for target in 'basic', 'shutdown':
             self.write_file(f'units/{target}.target', '[Unit]\nDefaultDependencies=no\n')
         self.write_file('units/default.target', '[Unit]\nRequires=dbus.socket dbus.service\n')
-        # what the manager does with the generator
-        for name in 'normal', 'early', 'late':
+        for name in DIRECTORIES:
             os.mkdir(f'{self.directory}/{name}')
-        subprocess.run([GENERATOR, *(f'{self.directory}/{name}'
-                                     for name in ('normal', 'early', 'late'))], check=True)
-        self.unit_path = f'{self.directory}/units:{self.directory}/late'
+        subprocess.run(self.generator(), check=True)
+        self.unit_path = f'{self.directory}/early:{self.directory}/units:{self.directory}/late'
+
+    def generator(self):
+        """The command of the manager, which looks for generators only where packages have them."""
+        return [GENERATOR, *(f'{self.directory}/{name}' for name in DIRECTORIES)]
 
     def state(self, unit, name='ActiveState'):
         return self.systemctl('show', '--value', '--property', name, unit).strip()
@@ -92,6 +95,21 @@ def the_bus_tells_users_apart(machine):
     equal(machine.c.call('GetConnectionUnixUser', 's', machine.c.unique).body[0], 0)
     pid = machine.pid()
     equal(os.readlink(f'/proc/{pid}/ns/user'), os.readlink('/proc/self/ns/user'))
+
+
+@on_machine
+def a_running_bus_keeps_its_alias(machine):
+    link = '/dbus.service'
+    os.unlink(machine.directory + '/late' + link)
+    script = f'echo $$ > {machine.cgroups[0]}/init.scope/cgroup.procs && exec "$@"'
+    subprocess.run(['sh', '-c', script, 'sh', *machine.generator()], check=True)
+    # another tool has put another bus into the place
+    os.unlink(machine.directory + '/late' + link)
+    machine.write_file('units' + link, '[Service]\nExecStart=/bin/other\n')
+    machine.systemctl('daemon-reload')
+    equal(machine.state('dbus.service', 'Id'), 'bus1-bridge.service')
+    equal(machine.state('dbus.service'), 'active')
+    os.unlink(machine.directory + '/units' + link)
 
 
 @on_machine
