@@ -483,7 +483,8 @@ def absolute_links_are_those_of_the_tree(tree):
     os.symlink('/configs', tree.path('usr/share/dbus-1'))
     os.rename(tree.path('usr/lib/systemd'), tree.path('of-this-tree'))
     os.symlink('/of-this-tree', tree.path('usr/lib/systemd'))
-    contains(tree.switch()[0], '/usr/bin/dbus-daemon, by /lib/systemd/system/dbus.service')
+    tree.write('of-this-tree/system/dbus.service', UNIT.format(command='/usr/bin/of-this-tree'))
+    contains(tree.switch()[0], '/usr/bin/of-this-tree, by /lib/systemd/system/dbus.service')
     tree.switch('all', '--dry-run')
 
 
