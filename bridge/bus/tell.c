@@ -85,19 +85,24 @@ int tell_return(struct client *client, uint32_t serial, uint64_t caller_cookie,
 
 /* pending replies */
 
-int tell_no_reply(struct reply *reply, const char *text) {
+static int end_reply(struct reply *reply, const char *name, const char *text) {
         uint64_t cookie = reply->caller_cookie;
         int r;
 
         reply->caller_cookie = 0;
-        r = tell_error_text(reply->caller, reply->serial, cookie, false, DRIVER_ERROR("NoReply"),
-                            text);
+        r = tell_error_text(reply->caller, reply->serial, cookie, false, name, text);
         route_end_reply(reply);
         return r;
 }
 
-int tell_reply_dropped(struct reply *reply) {
+int tell_no_reply(struct reply *reply, const char *text) {
+        return end_reply(reply, DRIVER_ERROR("NoReply"), text);
+}
+
+int tell_reply_dropped(struct reply *reply, const char *limit) {
         reply->callee_cookie = 0;
+        if (limit)
+                return end_reply(reply, DRIVER_ERROR("LimitsExceeded"), limit);
         return tell_no_reply(reply,
                              "The recipient dropped the call, or the bus cannot pass its reply on");
 }

@@ -10,6 +10,7 @@
 #include "bridge/bus/activation-request.h"
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
+#include "policy/limits.h"
 
 static void complain_about(const struct client *client, const struct service_variable *variable) {
         char name[64];
@@ -104,4 +105,17 @@ int driver_reload_config(struct driver_call *call) {
                 return tell_activatable_changed(bus);
         r = driver_call_later(call, &later);
         return r == 0 ? bus->hooks.reload(bus->hooks.process, later) : r;
+}
+
+int driver_get_limits(struct driver_call *call) {
+        struct writer *w = &call->writer;
+
+        writer_array_begin(w, 8);
+        for (const struct bus_limit *limit = bus_limit_table; limit->name; limit++) {
+                writer_struct(w);
+                writer_string(w, limit->name);
+                writer_u64(w, (uint64_t)*bus_limit_value(&call->bus->limits, limit));
+        }
+        writer_array_end(w);
+        return 0;
 }

@@ -29,6 +29,7 @@ int driver_get_connection_selinux_context(struct driver_call *call);
 int driver_add_match_method(struct driver_call *call);
 int driver_remove_match_method(struct driver_call *call);
 int driver_reload_config(struct driver_call *call);
+int driver_get_limits(struct driver_call *call); /* for an interface of a front end */
 int driver_get_id(struct driver_call *call);
 
 extern const struct driver_interface driver_interface_properties;

@@ -208,6 +208,7 @@ static const struct driver_method methods[] = {
         {"LookupObject", "so", "", run_lookup_object, FLAGS},
         {"Subscribe", "s", "", run_subscribe, FLAGS},
         {"Export", "", "so", run_export, FLAGS},
+        {"GetLimits", "", "a{sx}", driver_get_limits, DRIVER_METHOD_CANONICAL_PATH},
         {},
 };
 

@@ -33,7 +33,7 @@
 #include "bridge/native/native.h"
 
 #define NATIVE_RECEIVE_BUDGET 64 /* limit for one turn of the loop, in messages */
-#define NATIVE_BUFFER_SIZE (256UL * 1024)
+#define NATIVE_BUFFER_SIZE (260UL * 1024)
 #define NATIVE_TRANSFERS_MAX 1024 /* the core's limit for one message */
 #define NATIVE_FDS_MAX SCM_FDS_MAX
 #define NATIVE_RECEIVERS_MAX 4096 /* of one multicast */

@@ -37,15 +37,23 @@
 
 #define FLAGS_OFFSET 2
 #define SERIAL_OFFSET 8
-#define RECEIVE_VECS_MAX 1024 /* this many buffers hold the largest message of the core */
+/* The core takes no more. A header and 1023 buffers hold the largest message of the core. */
+#define RECEIVE_VECS_MAX 1024
 
 /* A message or notification taken off the queue. */
 struct input {
         struct bus1_metadata_credentials metadata;
         uint64_t type;
-        struct message *m;     /* NULL for a notification or an invalid message */
+        struct message *m;     /* NULL for a notification, an invalid or a refused message */
         const char *violation; /* why the message is invalid */
-        size_t n_transfers;    /* in native->transfers; 0 once their handles are taken over */
+        /*
+         * Why the bus cannot take the message, which may be valid: it exceeds a limit, or the bus
+         * has no room for it. It is the fault of nobody, or of one message only, so the session
+         * goes on.
+         */
+        const char *refusal;
+        uint8_t header[MESSAGE_HEADER_SIZE]; /* the first bytes of a refused message */
+        size_t n_transfers; /* in native->transfers; 0 once their handles are taken over */
 };
 
 /* Did the bus itself send the message, through a handle that a client gave it? */
@@ -54,22 +62,23 @@ static bool input_is_own(const struct native *native, const struct input *in) {
 }
 
 /*
- * Receive into data. If data is NULL, nobody wants the bytes: they go into the buffer, where each
- * piece overwrites the one before. Such a message is received nevertheless, because it must leave
- * the queue and its metadata tell to which session it was sent.
+ * Receive into data. If data is NULL, the bus refuses the message, but it must leave the queue, and
+ * its metadata tell to which session it was sent. Then only the header is kept: the bytes after it
+ * go into the buffer, where each piece overwrites the one before.
  */
-static int receive(struct native *native, struct bus1_metadata_credentials *metadata,
-                   struct bus1_message_fds *message, uint8_t *data, size_t n_data, bool with_fds) {
+static int receive(struct native *native, struct input *in, struct bus1_message_fds *message,
+                   uint8_t *data, size_t n_data, bool with_fds) {
         struct iovec vecs[RECEIVE_VECS_MAX];
         size_t n_vecs = 1;
 
         if (data) {
                 vecs[0] = (struct iovec){data, n_data};
         } else {
-                n_vecs = (n_data + NATIVE_BUFFER_SIZE - 1) / NATIVE_BUFFER_SIZE;
+                n_vecs += (n_data + NATIVE_BUFFER_SIZE - 1) / NATIVE_BUFFER_SIZE;
                 if (n_vecs > RECEIVE_VECS_MAX)
                         return -EMSGSIZE;
-                for (size_t i = 0; i < n_vecs; i++)
+                vecs[0] = (struct iovec){in->header, sizeof(in->header)};
+                for (size_t i = 1; i < n_vecs; i++)
                         vecs[i] = (struct iovec){native->buffer, NATIVE_BUFFER_SIZE};
         }
         *message = (struct bus1_message_fds){
@@ -83,7 +92,7 @@ static int receive(struct native *native, struct bus1_metadata_credentials *meta
                 .n_fds = with_fds ? NATIVE_FDS_MAX : 0,
                 .ptr_fds = (uintptr_t)native->fds,
         };
-        return bus1_client_recv(native->peer, BUS1_RECV_FLAG_CREDENTIALS, &metadata->metadata,
+        return bus1_client_recv(native->peer, BUS1_RECV_FLAG_CREDENTIALS, &in->metadata.metadata,
                                 &message->message);
 }
 
@@ -100,18 +109,27 @@ static int message_take_fds(struct message *m, const int *fds, size_t n) {
 }
 
 /* Check a message whose n_data bytes are in m->wire. Returns 0 or MESSAGE_E_*. */
-static int message_check(const struct native *native, struct message *m, size_t n_data) {
+static int message_check(struct message *m, size_t n_data) {
         size_t size;
         int r;
 
         if (n_data < MESSAGE_HEADER_SIZE)
                 return MESSAGE_E_SIZE;
-        r = message_frame(m->wire, native->bus->limits.max_message_size, &size);
-        if (r == 0)
-                r = size == n_data ? message_parse(m) : MESSAGE_E_SIZE;
-        if (r == 0 && (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds)
-                r = MESSAGE_E_FDS;
-        return r;
+        r = message_frame(m->wire, MESSAGE_SIZE_MAX, &size);
+        if (r != 0)
+                return r;
+        return size == n_data ? message_parse(m) : MESSAGE_E_SIZE;
+}
+
+/* Check the header of a message that is refused. Returns 0 or MESSAGE_E_*. */
+static int header_check(const uint8_t *header, size_t n_data) {
+        size_t size;
+        int r;
+
+        if (n_data < MESSAGE_HEADER_SIZE)
+                return MESSAGE_E_SIZE;
+        r = message_frame(header, MESSAGE_SIZE_MAX, &size);
+        return r == MESSAGE_E_SIZE ? 0 : r;
 }
 
 /* Why did the bus not get the descriptors of a message? NULL if error has another reason. */
@@ -119,20 +137,19 @@ static const char *why_without_fds(int error) {
         switch (error) {
         case -EMFILE:
         case -ENFILE:
-                return "the bus has no descriptors left for those of the message";
+                return "The bus has no descriptors left for those of the message";
         case -EACCES:
         case -EPERM:
-                return "a security module does not let the bus have the descriptors of the message";
+                return "A security module does not let the bus have the descriptors of the message";
         default:
                 return NULL;
         }
 }
 
 /*
- * Receive into the buffer, or into *m if the message does not fit there, which saves a copy. A
- * message that the bus cannot take whole must leave the queue too: it is received without what the
- * bus cannot take, and is a violation. Returns 1, 0 if there is none or bus1 has no memory to
- * receive it, or a negative errno.
+ * Receive into the buffer, or into *m if the message does not fit there, which saves a copy. Of a
+ * message that the bus refuses, only the header is received. Returns 1, 0 if there is none or bus1
+ * has no memory to receive it, or a negative errno.
  */
 static int input_take(struct native *native, struct input *in, struct bus1_message_fds *message,
                       struct message **m) {
@@ -142,21 +159,22 @@ static int input_take(struct native *native, struct input *in, struct bus1_messa
         int r;
 
         for (;;) {
-                r = receive(native, &in->metadata, message, data, n_data, !in->violation);
+                r = receive(native, in, message, data, n_data, !in->refusal);
                 why = why_without_fds(r);
-                if (why && !in->violation) {
-                        in->violation = why;
+                if (why && !in->refusal) {
+                        in->refusal = why;
                 } else if (r == -EMSGSIZE && message->message.n_data > n_data) {
                         n_data = message->message.n_data;
-                        *m = message_unref(*m);
                         if ((int64_t)n_data > native->bus->limits.max_message_size)
-                                in->violation = message_violation(MESSAGE_E_SIZE);
-                        else if (!in->violation && message_new(m, n_data) < 0)
-                                in->violation = "no memory for the message";
-                        data = *m ? (*m)->wire : NULL;
+                                in->refusal = "The message exceeds max_message_size";
+                        else if (!in->refusal && message_new(m, n_data) < 0)
+                                in->refusal = "The bus has no memory for the message";
                 } else {
                         break;
                 }
+                if (in->refusal)
+                        *m = message_unref(*m);
+                data = *m ? (*m)->wire : NULL;
         }
         if (r == -EAGAIN || r == -ENOMEM)
                 return 0; /* -ENOMEM: memory may be short for a while; the message stays queued */
@@ -176,8 +194,12 @@ static int input_receive(struct native *native, struct input *in) {
         if (in->type != BUS1_MESSAGE_TYPE_USER)
                 return 1;
         in->n_transfers = message.message.n_transfers;
-        if (in->violation)
+        if (in->refusal) {
+                r = header_check(in->header, message.message.n_data);
+                if (r != 0)
+                        in->violation = message_violation(r);
                 return 1;
+        }
         if (!m) {
                 r = message_new(&m, message.message.n_data);
                 if (r < 0) {
@@ -191,24 +213,35 @@ static int input_receive(struct native *native, struct input *in) {
                 if (r < 0)
                         return r;
         }
-        r = message_check(native, m, message.message.n_data);
+        r = message_check(m, message.message.n_data);
         if (r < 0)
                 return r;
-        if (r > 0)
+        if (r > 0) {
                 in->violation = message_violation(r);
-        else
+        } else if ((int64_t)m->n_wire > native->bus->limits.max_message_size ||
+                   (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds) {
+                in->refusal = (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds
+                                      ? "The message exceeds max_message_unix_fds"
+                                      : "The message exceeds max_message_size";
+                memcpy(in->header, m->wire, sizeof(in->header));
+        } else {
                 in->m = steal_ptr(&m);
+        }
         return 1;
 }
 
 /* sessions */
 
+static uint32_t serial_next(struct native_session *session) {
+        if (++session->serial == 0)
+                session->serial = 1;
+        return session->serial;
+}
+
 static void message_number(struct native_session *session, struct message *m) {
         uint32_t serial;
 
-        if (++session->serial == 0)
-                session->serial = 1;
-        m->serial = session->serial;
+        m->serial = serial_next(session);
         serial = m->big_endian ? htobe32(m->serial) : htole32(m->serial);
         memcpy(m->wire + SERIAL_OFFSET, &serial, sizeof(serial));
 }
@@ -276,6 +309,24 @@ static int session_refuse(struct native_session *session, struct message *m, uin
                           "Your user has too many routed handles, publications and subscriptions");
 }
 
+/*
+ * The bus refuses the message: tell the sender, if it is a call that wants a reply. Returns 0, or a
+ * negative errno.
+ */
+static int input_refuse(struct native_session *session, struct input *in) {
+        struct native *native = session->native;
+        uint64_t cookie;
+
+        if (in->header[1] != MESSAGE_TYPE_METHOD_CALL ||
+            in->header[FLAGS_OFFSET] & MESSAGE_FLAG_NO_REPLY_EXPECTED || in->n_transfers == 0 ||
+            native->transfers[0].id == BUS1_INVALID)
+                return 0;
+        cookie = native->transfers[0].id;
+        native->transfers[0].id = BUS1_INVALID;
+        return tell_error_text(&session->client, serial_next(session), cookie, false,
+                               DRIVER_ERROR("LimitsExceeded"), in->refusal);
+}
+
 static int violation(struct native_session *session, const struct input *in) {
         complain(&session->native->bus->complaints, session->client.credentials.uid,
                  "Session %s (uid=%d pid=%d) is dropped because of a message "
@@ -291,8 +342,10 @@ static int session_receive(struct native_session *session, struct input *in) {
         uint64_t cookie;
         int r;
 
-        if (!in->m)
+        if (in->violation)
                 return violation(session, in);
+        if (in->refusal)
+                return input_refuse(session, in);
         r = input_split(session->native, in, &cookie);
         if (r < 0)
                 return r;
@@ -340,6 +393,8 @@ static int lookup_receive(struct native_lookup *lookup, struct input *in) {
         uint64_t cookie;
         int r;
 
+        if (in->refusal && !in->violation && !session->close_reason)
+                return input_refuse(session, in);
         if (!in->m || in->m->type != MESSAGE_TYPE_METHOD_CALL)
                 return 0;
         r = input_split(session->native, in, &cookie);
@@ -362,7 +417,7 @@ static int reply_receive(struct native *native, struct reply *reply, struct inpu
         int r;
 
         if (!in->m)
-                return tell_reply_dropped(reply);
+                return tell_reply_dropped(reply, in->violation ? NULL : in->refusal);
         r = input_attach(native, in, 0);
         if (r < 0)
                 return r;

@@ -242,6 +242,15 @@ int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
                               struct bus1_dbus_credentials *ret_credentials, DBusError *error);
 
 /*
+ * Get a limit of the bus, by the name that it has in the configuration, for example
+ * "max_message_unix_fds" (descriptors in one message) or "max_message_size" (bytes, header
+ * included). The bus refuses a message through it that exceeds one of these two: a call that wants
+ * a reply gets the error LimitsExceeded. Returns -ENOENT when the bus has no such limit.
+ */
+int bus1_dbus_get_limit(struct bus1_dbus *bus, const char *name, int64_t *ret_value,
+                        DBusError *error);
+
+/*
  * Watch a handle: dispatch calls fn when the handle's node has ended, and with it the handle. A
  * second watch of the same handle replaces the first.
  */

@@ -250,6 +250,38 @@ PUBLIC int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
         return 0;
 }
 
+/* limits */
+
+PUBLIC int bus1_dbus_get_limit(struct bus1_dbus *bus, const char *name, int64_t *ret_value,
+                               DBusError *error) {
+        CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
+        DBusMessageIter args, entries, entry;
+        const char *key;
+        int r;
+
+        if (!bus || !text_is_valid(name) || !ret_value)
+                return error_from_errno(error, -EINVAL, "GetLimits");
+        r = call_bus(bus, BRIDGE_INTERFACE, "GetLimits", NULL, &reply, error, DBUS_TYPE_INVALID);
+        if (r < 0)
+                return r;
+        if (!dbus_message_has_signature(reply->message, "a{sx}"))
+                return reply_is_malformed(error);
+        dbus_message_iter_init(reply->message, &args);
+        dbus_message_iter_recurse(&args, &entries);
+        while (dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_DICT_ENTRY) {
+                dbus_message_iter_recurse(&entries, &entry);
+                dbus_message_iter_get_basic(&entry, &key);
+                dbus_message_iter_next(&entry);
+                if (strcmp(key, name) == 0) {
+                        dbus_message_iter_get_basic(&entry, ret_value);
+                        return 0;
+                }
+                dbus_message_iter_next(&entries);
+        }
+        dbus_set_error(error, DBUS_ERROR_INVALID_ARGS, "The bus has no limit \"%s\"", name);
+        return -ENOENT;
+}
+
 /* subscriptions */
 
 PUBLIC int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
