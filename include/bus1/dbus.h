@@ -22,12 +22,19 @@
  * and it is set whenever the result is negative. The library keeps copies of the texts that it
  * gets, except for the tables of an object.
  *
- * Only one thread at a time may use a bus and everything that belongs to it, messages included.
- * Different buses are independent. Handlers run only inside bus1_dbus_dispatch() and
- * bus1_dbus_run(). They may call every function of this header: blocking calls, dispatch itself,
- * and functions that free the object, the subscription or even the bus that they are called for.
- * But the get and set functions of a property must not free their object or its bus.
- * bus1_dbus_object_emit_changed() calls the get function, too.
+ * Only one thread at a time may use a bus and everything that belongs to it, messages included. In
+ * a library that was built with assertions, functions that send or receive return -EBUSY when
+ * another thread is in one of them. Different buses are independent.
+ *
+ * A bus belongs to the process that joined. In a child of fork(), functions that send or receive
+ * return -ECHILD, and bus1_dbus_free() frees memory and descriptors without a word to the bus. A
+ * child that needs the bus joins for itself.
+ *
+ * Handlers run only inside bus1_dbus_dispatch() and bus1_dbus_run(). They may call every function
+ * of this header: blocking calls, dispatch itself, and functions that free the object, the
+ * subscription or even the bus that they are called for. But the get and set functions of a
+ * property must not free their object or its bus. bus1_dbus_object_emit_changed() calls the get
+ * function, too.
  */
 
 #include <bus1/bus1.h>

@@ -17,6 +17,7 @@
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/use.h"
 
 /* Takes over the client and the socket of joined, but only on success. */
 static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
@@ -43,6 +44,7 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         bus->timer_fd = steal_fd(&timer_fd);
         bus->timer_armed = UINT64_MAX;
         bus->session = joined->session;
+        bus->generation = use_generation();
         *ret_bus = bus;
         return 0;
 }
@@ -155,7 +157,11 @@ PUBLIC int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop) {
                 /* If the peer can wait, the wait also receives. So wait first, then dispatch. */
                 bool waits = bus->can_wait && !bus->incoming && !bus->gone;
 
+                r = use_begin(bus);
+                if (r < 0)
+                        return r;
                 r = waits ? receive_waiting(bus, -1) : 1;
+                use_end(bus);
                 if (r > 0)
                         r = bus1_dbus_dispatch(bus);
                 if (r == 0 && !waits)

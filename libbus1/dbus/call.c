@@ -11,6 +11,7 @@
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
 #define TIMEOUT_DEFAULT_MS 25000
@@ -49,7 +50,7 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, 
         p->serial = dbus_message_get_serial(message);
         r = node_add(bus, p->node, NODE_REPLY, p, to == BUS1_DBUS_BUS || to == bus->session);
         if (r < 0) {
-                bus1_client_release_one(bus->client, p->node);
+                use_release(bus, p->node);
                 if (ret_received && *ret_received)
                         receive_one(bus, *ret_received);
                 return r;
@@ -130,9 +131,9 @@ static int waiting_run(struct bus1_dbus *bus, const struct pending *p,
         }
 }
 
-int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
-                   const uint64_t *handles, size_t n_handles, int timeout_ms,
-                   struct bus1_dbus_message **ret_reply, DBusError *error) {
+static int call_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                         uint64_t *ret_node, const uint64_t *handles, size_t n_handles,
+                         int timeout_ms, struct bus1_dbus_message **ret_reply, DBusError *error) {
         CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
         struct bus1_received *received;
         struct pending *p;
@@ -155,6 +156,20 @@ int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uin
         if (ret_reply)
                 *ret_reply = steal_ptr(&reply);
         return 0;
+}
+
+int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
+                   const uint64_t *handles, size_t n_handles, int timeout_ms,
+                   struct bus1_dbus_message **ret_reply, DBusError *error) {
+        int r;
+
+        r = bus ? use_begin(bus) : -EINVAL;
+        if (r < 0)
+                return error_from_errno(error, r, "Sending the call");
+        r = call_and_wait(bus, to, message, ret_node, handles, n_handles, timeout_ms, ret_reply,
+                          error);
+        use_end(bus);
+        return r;
 }
 
 PUBLIC int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,

@@ -18,6 +18,7 @@
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
 #include "libbus1/dbus/session.h"
+#include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
 static void dispatch_node_release(struct bus1_dbus *bus, uint64_t handle) {
@@ -139,9 +140,13 @@ PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
 
         if (!bus)
                 return -EINVAL;
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
         bus->n_dispatching++;
         r = dispatch_one(bus);
         bus->n_dispatching--;
+        use_end(bus);
         if (bus->freed) {
                 if (bus->n_dispatching == 0)
                         free(bus);

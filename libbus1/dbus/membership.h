@@ -23,9 +23,9 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect < node < message < pending, object < wait, session <
- * receive < call < driver < introspect, properties < object-call < dispatch < bus. event.c is a
- * library of its own.
+ * lowest to the highest: error, wire, connect, use < node < message < pending, object < wait,
+ * session < receive < call < driver < introspect, properties < object-call < dispatch < bus.
+ * event.c is a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -63,6 +63,11 @@ struct bus1_dbus {
         /* depth of nested dispatch calls; if a handler frees the bus, the outermost frees *bus */
         unsigned n_dispatching;
         bool freed;
+        unsigned generation; /* of the process that joined, see use.h */
+#ifndef NDEBUG
+        void *user; /* the thread whose operation runs; atomic */
+        unsigned n_uses;
+#endif
 
         struct node *nodes;
         struct pending *pending;

@@ -11,6 +11,7 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wire.h"
 
 #define HANDLES_MAX 256
@@ -176,18 +177,15 @@ int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                                      NULL);
 }
 
-int send_message_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-                          struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
-                          size_t n_handles, uint64_t deadline,
-                          struct bus1_received **ret_received) {
+static int send_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                         struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+                         size_t n_handles, uint64_t deadline, struct bus1_received **ret_received) {
         struct bus1_transfer transfers[HANDLES_MAX];
         CLEANUP(wire_deinit) struct wire wire = {};
         struct bus1_message_fds m = {};
         struct iovec vec;
         int r;
 
-        if (!bus || !message || (n_handles > 0 && !handles))
-                return -EINVAL;
         if (n_handles > HANDLES_MAX - n_created)
                 return -EMSGSIZE;
         if (to == BUS1_DBUS_BUS)
@@ -226,6 +224,23 @@ int send_message_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messa
         for (size_t i = 0; i < n_created; i++)
                 created[i] = transfers[i];
         return 0;
+}
+
+int send_message_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                          struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+                          size_t n_handles, uint64_t deadline,
+                          struct bus1_received **ret_received) {
+        int r;
+
+        if (!bus || !message || (n_handles > 0 && !handles))
+                return -EINVAL;
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
+        r = send_and_wait(bus, to, message, created, n_created, handles, n_handles, deadline,
+                          ret_received);
+        use_end(bus);
+        return r;
 }
 
 PUBLIC int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,

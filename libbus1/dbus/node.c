@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "libbus1/dbus/use.h"
+
 int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data, bool trusted) {
         struct node *node;
 
@@ -28,7 +30,11 @@ int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool truste
         uint64_t id, handle;
         int r;
 
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
         r = bus1_client_create_node(bus->client, 0, &id, &handle);
+        use_end(bus);
         if (r < 0)
                 return r;
         r = node_add(bus, id, kind, data, trusted);
@@ -63,12 +69,12 @@ PUBLIC void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle) {
         if (!bus || handle == BUS1_INVALID)
                 return;
         bus1_dbus_unwatch(bus, handle);
-        bus1_client_release_one(bus->client, handle);
+        use_release(bus, handle);
 }
 
 void node_end(struct bus1_dbus *bus, uint64_t id) {
         node_remove(bus, id);
-        bus1_client_release_one(bus->client, id);
+        use_release(bus, id);
 }
 
 /* watches */

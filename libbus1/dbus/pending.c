@@ -7,6 +7,7 @@
 
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/use.h"
 
 void pending_insert(struct bus1_dbus *bus, struct pending *p) {
         struct pending *after = bus->pending ? bus->pending->prev : NULL;
@@ -24,7 +25,7 @@ void pending_free(struct bus1_dbus *bus, struct pending *p) {
 }
 
 void pending_cancel(struct bus1_dbus *bus, struct pending *p) {
-        bus1_client_release_one(bus->client, p->node);
+        use_release(bus, p->node);
         pending_free(bus, p);
 }
 
@@ -51,7 +52,7 @@ bool pending_expire(struct bus1_dbus *bus) {
 
         if (!p || p->deadline == UINT64_MAX || p->deadline > now_ns())
                 return false;
-        bus1_client_release_one(bus->client, p->node);
+        use_release(bus, p->node);
         pending_fail(bus, p, DBUS_ERROR_TIMEOUT, "No reply within the time-out");
         return true;
 }

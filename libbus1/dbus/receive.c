@@ -12,6 +12,7 @@
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/session.h"
+#include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
 #define RECEIVE_MAX 64
@@ -161,11 +162,17 @@ int receive_waiting(struct bus1_dbus *bus, int timeout_ms) {
 PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
         int r;
 
-        if (!bus->can_wait || bus->incoming || bus->gone)
-                return wait_for_all(bus, timeout_ms);
-        r = receive_waiting(bus, timeout_ms);
-        /* The peer's descriptor does not show what was received. So the timer has to. */
-        wait_arm(bus);
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
+        if (!bus->can_wait || bus->incoming || bus->gone) {
+                r = wait_for_all(bus, timeout_ms);
+        } else {
+                r = receive_waiting(bus, timeout_ms);
+                /* The peer's descriptor does not show what was received. So the timer has to. */
+                wait_arm(bus);
+        }
+        use_end(bus);
         return r;
 }
 

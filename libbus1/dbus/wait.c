@@ -7,11 +7,14 @@
 #include <sys/timerfd.h>
 
 #include "libbus1/dbus/pending.h"
+#include "libbus1/dbus/use.h"
 
 void wait_arm(struct bus1_dbus *bus) {
         struct itimerspec spec = {};
         uint64_t due = UINT64_MAX;
 
+        if (!use_is_own(bus))
+                return; /* it is the parent's timer */
         if (bus->incoming)
                 due = 0;
         else if (bus->pending)
