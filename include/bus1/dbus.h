@@ -19,8 +19,9 @@
  * nor the bus that is passed to bus1_dbus_get_fd(), bus1_dbus_wait() and bus1_dbus_run(). Bus names
  * are checked by the bus, whose error becomes -EREMOTEIO. Other errors are listed where their
  * meaning is special. A parameter of type DBusError can be NULL; otherwise it must be initialised,
- * and it is set whenever the result is negative. The library keeps copies of the texts that it
- * gets, except for the tables of an object.
+ * and it is set whenever the result is negative: libbus1-dbus(3) has a table of the D-Bus errors
+ * and their numbers. The library keeps copies of the texts that it gets, except for the tables of
+ * an object.
  *
  * Only one thread at a time may use a bus and everything that belongs to it, messages included. In
  * a library that was built with assertions, functions that send or receive return -EBUSY when
@@ -174,9 +175,9 @@ int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
  * Call and wait for the reply, at most timeout_ms milliseconds (negative: the default, 25 seconds;
  * INT_MAX: for ever). ret_reply can be NULL; otherwise the caller unreferences the reply. Signals
  * and calls that arrive meanwhile are kept for dispatch. Returns -EREMOTEIO when the callee or the
- * bus answers with an error, -ETIMEDOUT, -ECONNRESET when the callee has gone or has dropped the
- * call, when its reply is invalid, or when the bus has gone, or an error of the transport. The name
- * and text of the D-Bus error are in error.
+ * bus answers with an error, when the callee has gone or has dropped the call (NoReply), or when
+ * its reply is invalid; -ETIMEDOUT; -ECONNRESET when the bus goes during the call; or an error of
+ * the send, see bus1_dbus_send(). The name and text of the D-Bus error are in error.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,

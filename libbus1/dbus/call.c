@@ -74,7 +74,12 @@ static int error_from_reply(struct bus1_dbus_message *reply, DBusError *error) {
         dbus_set_error_from_message(error, reply->message);
         if (reply->node != BUS1_INVALID)
                 return -EREMOTEIO;
-        return dbus_message_is_error(reply->message, DBUS_ERROR_TIMEOUT) ? -ETIMEDOUT : -ECONNRESET;
+        if (dbus_message_is_error(reply->message, DBUS_ERROR_TIMEOUT))
+                return -ETIMEDOUT;
+        if (dbus_message_is_error(reply->message, DBUS_ERROR_DISCONNECTED))
+                return -ECONNRESET;
+        /* NoReply: the result is the same as if the call had gone through the bus. */
+        return -EREMOTEIO;
 }
 
 /* Wait for a message, at most until the deadline of the call. */

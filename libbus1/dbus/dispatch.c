@@ -44,7 +44,7 @@ static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object
         r = object_dispatch(bus, object, m);
         /* The handler may have answered the call before it failed. */
         if (r < 0 && message->reply_handle != BUS1_INVALID)
-                bus1_dbus_reply_error(m, error_name_from_errno(r), "%s", strerror(-r));
+                reply_errno(m, r);
 }
 
 /*

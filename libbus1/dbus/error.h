@@ -10,6 +10,13 @@
 
 #include <dbus/dbus.h>
 
-const char *error_name_from_errno(int r);
+#define ERROR_NAME_MAX 64
+
+/*
+ * The name of the D-Bus error for a negative errno. A number that no error of D-Bus stands for has
+ * a name like System.Error.EBUSY, as with sd-bus. The name is a constant, or is in buffer.
+ */
+const char *error_name_from_errno(int r, char buffer[static ERROR_NAME_MAX]);
+const char *error_text_from_errno(int r);
 /* Set error, unless it is NULL or set already, to "what: text of r". Returns r. */
 int error_from_errno(DBusError *error, int r, const char *what);

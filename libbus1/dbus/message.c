@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <utlist.h>
 
+#include "libbus1/dbus/error.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wire.h"
@@ -219,6 +220,9 @@ static int send_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
         if (ret_received)
                 *ret_received = NULL;
         r = send_wire(bus, to, &m.message, deadline, ret_received);
+        /* The core, or the session node, has ended before the library has heard of it. */
+        if (r == -ESHUTDOWN || (r == -EBADRQC && to == bus->session))
+                return -ENOTCONN;
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n_created; i++)
@@ -343,4 +347,10 @@ PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *nam
                 return -EINVAL;
         reply = dbus_message_new_error(call->message, name, text);
         return reply ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
+}
+
+void reply_errno(struct bus1_dbus_message *call, int r) {
+        char name[ERROR_NAME_MAX];
+
+        bus1_dbus_reply_error(call, error_name_from_errno(r, name), "%s", error_text_from_errno(r));
 }

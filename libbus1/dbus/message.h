@@ -44,6 +44,8 @@ int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const cha
 void incoming_message_orphan(struct incoming_message *message);
 /* Release the handles of a message that is dropped, unless they were taken over. */
 void release_transfers(struct bus1_dbus *bus, struct bus1_received *received);
+/* Answer a call with the D-Bus error for a negative errno. */
+void reply_errno(struct bus1_dbus_message *call, int r);
 /*
  * Send a message. The handles of n_created new nodes go in front of the other handles, and created
  * gets the IDs of the nodes. A message without a serial gets one.

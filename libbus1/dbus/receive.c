@@ -39,6 +39,7 @@ static bool bus_has_hung_up(struct bus1_dbus *bus) {
 
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received) {
         struct bus1_dbus_message *m;
+        char name[ERROR_NAME_MAX];
         int r;
 
         if (received->type != BUS1_MESSAGE_TYPE_USER) {
@@ -48,7 +49,7 @@ void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_receive
         }
         r = incoming_message_new(bus, received, node_find(bus, p->node), &m);
         if (r < 0) {
-                pending_fail(bus, p, error_name_from_errno(r),
+                pending_fail(bus, p, error_name_from_errno(r, name),
                              "The reply is not a valid message, or there is no memory for it");
                 return;
         }

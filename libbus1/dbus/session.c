@@ -86,7 +86,7 @@ void session_dispatch(struct bus1_dbus_message *call) {
         else
                 bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
         if (r < 0)
-                bus1_dbus_reply_error(call, error_name_from_errno(r), "%s", strerror(-r));
+                reply_errno(call, r);
 }
 
 void session_handle_signal(struct bus1_dbus_message *signal) {
