@@ -178,7 +178,11 @@ static int deliver_call(struct native_session *session, struct message *m, struc
 
         if (!reply)
                 return native_send(native, to, m, NULL);
+        /* other receivers of the message, such as monitors, get the flags as they were sent */
+        if (!client_is_native(reply->caller))
+                m->wire[NATIVE_FLAGS_OFFSET] |= NATIVE_FLAG_NO_HANDLES;
         r = native_send(native, to, m, &created);
+        m->wire[NATIVE_FLAGS_OFFSET] = m->flags;
         if (r != 0)
                 return r;
         r = native_node_add(native, created.id, NATIVE_NODE_REPLY, reply, NULL);

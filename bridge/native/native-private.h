@@ -41,6 +41,11 @@
 #define NATIVE_PUBLISHED_MAX 4096 /* of one session */
 #define NATIVE_USER_MAX 65536     /* native_user.n_held of one user */
 
+#define NATIVE_FLAGS_OFFSET 2 /* of the flags in the header of a D-Bus message */
+/* A flag that the bus sets in calls to native clients: the caller cannot get handles in the reply.
+ */
+#define NATIVE_FLAG_NO_HANDLES 0x80
+
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */
         NATIVE_NODE_REPLY,   /* data: struct reply, whose callee is native */

@@ -35,7 +35,6 @@
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
 
-#define FLAGS_OFFSET 2
 #define SERIAL_OFFSET 8
 /* The core takes no more. A header and 1023 buffers hold the largest message of the core. */
 #define RECEIVE_VECS_MAX 1024
@@ -318,8 +317,8 @@ static int input_refuse(struct native_session *session, struct input *in) {
         uint64_t cookie;
 
         if (in->header[1] != MESSAGE_TYPE_METHOD_CALL ||
-            in->header[FLAGS_OFFSET] & MESSAGE_FLAG_NO_REPLY_EXPECTED || in->n_transfers == 0 ||
-            native->transfers[0].id == BUS1_INVALID)
+            in->header[NATIVE_FLAGS_OFFSET] & MESSAGE_FLAG_NO_REPLY_EXPECTED ||
+            in->n_transfers == 0 || native->transfers[0].id == BUS1_INVALID)
                 return 0;
         cookie = native->transfers[0].id;
         native->transfers[0].id = BUS1_INVALID;
@@ -376,7 +375,7 @@ static int session_receive(struct native_session *session, struct input *in) {
 /* Make the call one that wants a reply, so that the bus makes a pending reply for it. */
 static void message_expect_reply(struct message *m) {
         m->flags &= (uint8_t)~MESSAGE_FLAG_NO_REPLY_EXPECTED;
-        m->wire[FLAGS_OFFSET] = m->flags;
+        m->wire[NATIVE_FLAGS_OFFSET] = m->flags;
 }
 
 /*

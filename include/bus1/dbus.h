@@ -194,14 +194,23 @@ int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
 /* Cancel a call: its fn will not be called. Unknown ids are ignored. */
 void bus1_dbus_cancel(struct bus1_dbus *bus, uint64_t id);
 
+/* Can the caller get handles with the reply? A D-Bus program on a socket cannot. */
+bool bus1_dbus_message_takes_handles(const struct bus1_dbus_message *call);
 /*
- * Answer a method call. A second answer fails with -EALREADY. When the caller wants no reply or has
- * gone, nothing is sent, and the result is 0.
+ * Answer a method call. A second answer fails with -EALREADY. A reply with handles to a caller that
+ * cannot get them fails with -EOPNOTSUPP: nothing is sent, and the call can still be answered. When
+ * the caller wants no reply or has gone, nothing is sent, and the result is 0.
  */
 int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply, const uint64_t *handles,
                     size_t n_handles);
 /* Answer with a method return, whose arguments are those of dbus_message_append_args(). */
 int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_type, ...);
+/*
+ * Answer with the path of an object of this bus, as one OBJECT_PATH, for callers that cannot get a
+ * handle. An object that has no path is exported, see bus1_dbus_export(). Then every member can
+ * call it there, as far as the policy allows, and it keeps its node until it is freed.
+ */
+int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus_object *object);
 /* Answer with an error; a text of more than 1023 bytes is cut. */
 int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

@@ -70,6 +70,7 @@ int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
         }
         dbus_message = NULL;
         m->public.node = from->metadata.id;
+        m->no_handles = wire_has_no_handles(received);
         if (from->uid <= UINT32_MAX)
                 m->public.credentials.uid = (uint32_t)from->uid;
         if (from->gid <= UINT32_MAX)
@@ -277,6 +278,10 @@ static bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
         return true;
 }
 
+PUBLIC bool bus1_dbus_message_takes_handles(const struct bus1_dbus_message *call) {
+        return !((const struct incoming_message *)call)->no_handles;
+}
+
 PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                            const uint64_t *handles, size_t n_handles) {
         struct incoming_message *m = (struct incoming_message *)call;
@@ -289,6 +294,8 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                 return -EALREADY;
         if (!call->bus)
                 return -ENOTCONN;
+        if (n_handles > 0 && m->no_handles)
+                return -EOPNOTSUPP;
         if (m->reply_handle != BUS1_INVALID) {
                 r = send_message(call->bus, m->reply_handle, reply, NULL, 0, handles, n_handles);
                 /* When the caller has gone, the handle is unknown. Then drop the reply. */

@@ -27,6 +27,7 @@ struct incoming_message {
         uint64_t reply_handle; /* BUS1_INVALID: no reply is wanted or possible, or it was sent */
         bool had_reply_handle; /* one came with the call, even if the caller has gone since */
         bool replied;
+        bool no_handles; /* the caller cannot get handles in the reply */
         struct incoming_message *prev, *next;
 };
 

@@ -28,6 +28,25 @@ PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *
                                   &object->path, DBUS_TYPE_INVALID);
 }
 
+PUBLIC int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus_object *object) {
+        CLEANUP_FREE char *name = NULL;
+        const char *path;
+        uint64_t handle;
+        int r;
+
+        if (!call || !object)
+                return -EINVAL;
+        if (!object->path && !object->exported) {
+                r = bus1_dbus_object_get_handle(object, &handle);
+                if (r >= 0)
+                        r = bus1_dbus_export(object->bus, handle, &name, &object->exported, NULL);
+                if (r < 0)
+                        return r;
+        }
+        path = object->path ?: object->exported;
+        return bus1_dbus_reply_args(call, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
+}
+
 /* calls */
 
 /* Without an interface (NULL), the first interface that has the method is meant. */

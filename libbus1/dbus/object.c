@@ -61,6 +61,7 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
                 HASH_DELETE(hh, bus->objects_by_path, object);
         DL_DELETE(bus->objects, object);
         free(object->path);
+        free(object->exported);
         free(object);
         return NULL;
 }

@@ -28,6 +28,7 @@ struct bus1_dbus_object {
         uint64_t node;
         uint64_t handle;
         uint64_t published; /* BUS1_INVALID: not published */
+        char *exported;     /* the path of bus1_dbus_reply_path(); NULL: not exported */
         bus1_dbus_object_fn unreferenced;
         UT_hash_handle hh; /* in bus->objects_by_path */
         struct bus1_dbus_object *prev, *next;

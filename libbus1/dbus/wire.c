@@ -15,6 +15,14 @@
 #define FIELD_UNIX_FDS 9
 #define FDS_SIGNATURE "ah"
 
+/* doc/programming/native-protocol.md, "Native and legacy members" */
+#define FLAGS_OFFSET 2
+#define FLAG_NO_HANDLES 0x80
+
+bool wire_has_no_handles(const struct bus1_received *received) {
+        return received->n_data > FLAGS_OFFSET && received->data[FLAGS_OFFSET] & FLAG_NO_HANDLES;
+}
+
 /* Is the iterator at an array of a fixed-size type other than descriptors? */
 static bool is_plain_array(DBusMessageIter *iter) {
         int element;

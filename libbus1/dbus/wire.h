@@ -15,6 +15,7 @@
 
 #include <bus1/bus1.h>
 #include <dbus/dbus.h>
+#include <stdbool.h>
 
 /* A message to send. wire_deinit() frees data and closes the descriptors. */
 struct wire {
@@ -26,6 +27,8 @@ struct wire {
 
 int wire_from_message(DBusMessage *message, struct wire *ret_wire);
 void wire_deinit(struct wire *wire);
+/* Is this a call whose caller cannot get handles in the reply? The bus says so by a flag. */
+bool wire_has_no_handles(const struct bus1_received *received);
 /*
  * Duplicates descriptors, and leaves those of received open. Sets UNIX_FDS in the data of received
  * to 0. Returns -EBADMSG for an invalid message, or -ENOMEM.

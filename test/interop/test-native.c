@@ -263,6 +263,89 @@ START_TEST(handle_is_not_for_legacy_receivers) {
 }
 END_TEST
 
+/* An object without a path, for callers that take handles and for those that do not. */
+
+static struct bus1_dbus_object *child;
+
+static int run_get_child(struct bus1_dbus_message *m, void *userdata) {
+        DBusMessage *reply;
+        uint64_t handle;
+        uint32_t index = 0;
+        int r;
+
+        ck_assert_int_eq(bus1_dbus_object_get_handle(child, &handle), 0);
+        reply = dbus_message_new_method_return(m->message);
+        dbus_message_append_args(reply, DBUS_TYPE_UINT32, &index, DBUS_TYPE_INVALID);
+        r = bus1_dbus_reply(m, reply, &handle, 1);
+        dbus_message_unref(reply);
+        ck_assert_int_eq(r, bus1_dbus_message_takes_handles(m) ? 0 : -EOPNOTSUPP);
+        return r == 0 ? 0 : bus1_dbus_reply_path(m, child);
+}
+
+static const struct bus1_dbus_method child_methods[] = {
+        {"GetChild", "", "o", run_get_child, NULL},
+        {},
+};
+static const struct bus1_dbus_interface child_interfaces[] = {
+        {.name = NAME, .methods = child_methods},
+        {},
+};
+
+static DBusMessage *call_legacy(DBusConnection *legacy, const char *path, const char *member) {
+        DBusMessage *m = dbus_message_new_method_call(NAME, path, NAME, member);
+        DBusPendingCall *pending;
+
+        ck_assert(dbus_connection_send_with_reply(legacy, m, &pending, 10000));
+        dbus_connection_flush(legacy);
+        dbus_message_unref(m);
+        UNTIL((dbus_connection_read_write(legacy, 0), dbus_connection_dispatch(legacy),
+               dbus_pending_call_get_completed(pending)));
+        m = dbus_pending_call_steal_reply(pending);
+        dbus_pending_call_unref(pending);
+        return m;
+}
+
+START_TEST(object_is_handed_out_to_every_caller) {
+        struct answer answer;
+        DBusConnection *legacy;
+        uint64_t handle;
+        DBusMessage *m;
+        char path[64];
+        const char *s;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, member_interfaces, NULL, &child), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/child", child_interfaces, NULL, NULL), 0);
+
+        /* through the bus, and through a handle */
+        handle = look_up(client, NAME, NULL);
+        for (int i = 0; i < 2; i++) {
+                answer = call(client, i ? handle : BUS1_DBUS_BUS, i ? NULL : NAME, "/child",
+                              "GetChild", NULL);
+                ck_assert_str_eq(dbus_message_get_signature(answer.reply), "u");
+                dbus_message_unref(answer.reply);
+                expect_text(call(client, answer.handle, NULL, "/any", "Where", NULL), "/any");
+        }
+
+        /* twice: the object is exported once */
+        legacy = kind_legacy.open(bus_daemon.address);
+        for (int i = 0; i < 2; i++) {
+                m = call_legacy(legacy, "/child", "GetChild");
+                ck_assert(dbus_message_get_args(m, NULL, DBUS_TYPE_OBJECT_PATH, &s,
+                                                DBUS_TYPE_INVALID));
+                if (i > 0)
+                        ck_assert_str_eq(s, path);
+                snprintf(path, sizeof(path), "%s", s);
+                dbus_message_unref(m);
+        }
+        m = call_legacy(legacy, path, "Where");
+        ck_assert(dbus_message_get_args(m, NULL, DBUS_TYPE_STRING, &s, DBUS_TYPE_INVALID));
+        ck_assert_str_eq(s, path);
+        dbus_message_unref(m);
+        kind_legacy.close(legacy);
+}
+END_TEST
+
 START_TEST(lookups_have_a_limit) {
         DBusError error = DBUS_ERROR_INIT;
         uint64_t handles[4096], handle;
@@ -693,6 +776,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, handles_end_with_the_owner);
         tcase_add_test(tcase, object_is_told_when_nobody_holds_it);
         tcase_add_test(tcase, handle_is_not_for_legacy_receivers);
+        tcase_add_test(tcase, object_is_handed_out_to_every_caller);
         tcase_add_test(tcase, lookups_have_a_limit);
         tcase_add_test(tcase, user_with_too_many_lookups_is_told_so_when_joining);
         tcase_add_test(tcase, errno_becomes_an_error);
