@@ -98,6 +98,14 @@ int bus1_dbus_get_fd(const struct bus1_dbus *bus);
  */
 int bus1_dbus_dispatch(struct bus1_dbus *bus);
 /*
+ * Set the function that dispatch calls once when the bus has gone, after all messages and pending
+ * calls and before it returns -ECONNRESET for the first time. From then on nothing more happens:
+ * the descriptor is not readable any more, and dispatch goes on returning -ECONNRESET. fn may free
+ * the bus. NULL: no function.
+ */
+typedef void (*bus1_dbus_end_fn)(struct bus1_dbus *bus, void *userdata);
+void bus1_dbus_set_end_handler(struct bus1_dbus *bus, bus1_dbus_end_fn fn, void *userdata);
+/*
  * Block until there may be something to dispatch, at most timeout_ms milliseconds (negative: for
  * ever). Returns 1, 0 on time-out or after a Unix signal, or a negative errno.
  */

@@ -144,6 +144,11 @@ PUBLIC int bus1_dbus_get_fd(const struct bus1_dbus *bus) {
         return bus->epoll_fd;
 }
 
+PUBLIC void bus1_dbus_set_end_handler(struct bus1_dbus *bus, bus1_dbus_end_fn fn, void *userdata) {
+        bus->end_fn = fn;
+        bus->end_userdata = userdata;
+}
+
 PUBLIC void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn,
                                          void *userdata) {
         bus->signal_fn = fn;

@@ -110,6 +110,16 @@ static void dispatch_incoming(struct bus1_dbus *bus, struct incoming *incoming) 
                 dispatch_message(bus, node, incoming->message);
 }
 
+/* All that the bus has sent is handled, and no call is pending. */
+static void dispatch_end(struct bus1_dbus *bus) {
+        if (bus->ended)
+                return;
+        bus->ended = true;
+        wait_end(bus);
+        if (bus->end_fn)
+                bus->end_fn(bus, bus->end_userdata);
+}
+
 static int dispatch_one(struct bus1_dbus *bus) {
         struct incoming *incoming;
         int r = 0;
@@ -131,6 +141,8 @@ static int dispatch_one(struct bus1_dbus *bus) {
                 pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED,
                              "The bus has gone, or has ended the session");
                 r = 1;
+        } else if (r < 0) {
+                dispatch_end(bus);
         }
         return r;
 }

@@ -4,22 +4,17 @@
 
 #include <bus1/dbus-sd-event.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
 
 #define PUBLIC __attribute__((visibility("default")))
 
 static int event_dispatch(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        int r;
-
         /* Dispatch only once, so that the loop can run its other sources in between. */
-        r = bus1_dbus_dispatch(userdata);
-        if (r == -ESHUTDOWN)
-                return 0; /* A handler freed the bus, so the program knows of its end. */
-        if (r < 0) {
-                sd_event_source_set_enabled(source, SD_EVENT_OFF);
-                return sd_event_exit(sd_event_source_get_event(source), r);
-        }
-        return 0;
+        int r = bus1_dbus_dispatch(userdata);
+
+        /* If a handler freed the bus, the program knows of its end. */
+        return r == -ESHUTDOWN ? 0 : r;
 }
 
 PUBLIC int bus1_dbus_attach_event(struct bus1_dbus *bus, sd_event *event, int64_t priority,
@@ -32,6 +27,8 @@ PUBLIC int bus1_dbus_attach_event(struct bus1_dbus *bus, sd_event *event, int64_
         r = sd_event_add_io(event, &source, bus1_dbus_get_fd(bus), EPOLLIN, event_dispatch, bus);
         if (r >= 0)
                 r = sd_event_source_set_priority(source, priority);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(source, true);
         if (r < 0) {
                 sd_event_source_unref(source);
                 return r;

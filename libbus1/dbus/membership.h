@@ -60,6 +60,7 @@ struct bus1_dbus {
         char *unique_name;
         uint32_t serial;
         bool gone;
+        bool ended; /* dispatch has reported that the bus has gone */
         /* depth of nested dispatch calls; if a handler frees the bus, the outermost frees *bus */
         unsigned n_dispatching;
         bool freed;
@@ -78,6 +79,8 @@ struct bus1_dbus {
         struct bus1_dbus_object *objects;
         struct incoming_message *messages; /* all that are still referenced */
 
+        bus1_dbus_end_fn end_fn;
+        void *end_userdata;
         bus1_dbus_message_fn signal_fn;
         void *signal_userdata;
 };

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 
 #include "libbus1/dbus/pending.h"
@@ -34,6 +35,14 @@ void wait_arm(struct bus1_dbus *bus) {
         bus->timer_armed = due;
 }
 
+void wait_end(struct bus1_dbus *bus) {
+        const int fds[] = {bus->timer_fd, bus1_client_get_fd(bus->client), bus->socket_fd};
+
+        /* A descriptor that cannot be taken out is closed already, or was never there. */
+        for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+                epoll_ctl(bus->epoll_fd, EPOLL_CTL_DEL, fds[i], NULL);
+}
+
 static int wait_for(struct pollfd *p, nfds_t n, int timeout_ms) {
         int r;
 
@@ -46,6 +55,8 @@ static int wait_for(struct pollfd *p, nfds_t n, int timeout_ms) {
 int wait_for_all(struct bus1_dbus *bus, int timeout_ms) {
         struct pollfd p = {.fd = bus->epoll_fd, .events = POLLIN};
 
+        if (bus->ended)
+                return 1; /* dispatch says so */
         wait_arm(bus);
         return wait_for(&p, 1, timeout_ms);
 }

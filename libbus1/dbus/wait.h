@@ -24,3 +24,5 @@ int wait_for_all(struct bus1_dbus *bus, int timeout_ms);
 int wait_for_peer(struct bus1_dbus *bus, int timeout_ms);
 /* Set the timer for received messages and the next time-out. It may also expire earlier. */
 void wait_arm(struct bus1_dbus *bus);
+/* The bus has gone: the descriptor that programs poll is not readable any more. */
+void wait_end(struct bus1_dbus *bus);

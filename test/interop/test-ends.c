@@ -12,6 +12,7 @@
 #include <bus1/dbus-sd-event.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -109,6 +110,64 @@ START_TEST(loop_ends_with_the_bus) {
         ck_assert_int_eq(bus1_dbus_attach_event(client, event, 0, &source), 0);
         end_later(SIGKILL);
         ck_assert_int_eq(sd_event_loop(event), -ECONNRESET);
+        sd_event_source_unref(source);
+        sd_event_unref(event);
+        wait_for_end(SIGKILL);
+}
+END_TEST
+
+static void count_end(struct bus1_dbus *bus, void *userdata) {
+        ++*(int *)userdata;
+}
+
+static void free_at_end(struct bus1_dbus *bus, void *userdata) {
+        bus1_dbus_free(bus);
+        ++*(int *)userdata;
+}
+
+/* A loop that goes on after the end of the bus hears of it once, and does not spin. */
+START_TEST(descriptor_is_quiet_after_the_end) {
+        struct pollfd p = {.fd = bus1_dbus_get_fd(client), .events = POLLIN};
+        int n_ends = 0, n_turns = 0;
+
+        bus1_dbus_set_end_handler(client, count_end, &n_ends);
+        bus1_dbus_set_end_handler(service, free_at_end, &n_ends);
+        ck_assert(daemon_stop(&bus_daemon));
+        while (poll(&p, 1, 200) > 0) {
+                (void)bus1_dbus_dispatch(client); /* without a look at the result */
+                ck_assert_int_lt(n_turns++, 100);
+        }
+        ck_assert_int_eq(n_ends, 1);
+        ck_assert_int_eq(bus1_dbus_dispatch(client), -ECONNRESET);
+        ck_assert_int_eq(bus1_dbus_wait(client, -1), 1);
+        ck_assert_int_eq(bus1_dbus_run(client, NULL), -ECONNRESET);
+        ck_assert_int_eq(n_ends, 1);
+        ck_assert_int_eq(bus1_dbus_run(service, NULL), -ESHUTDOWN);
+        ck_assert_int_eq(n_ends, 2);
+        bus1_dbus_free(client);
+        members_setup(); /* The teardown needs members and a bus that it can stop. */
+}
+END_TEST
+
+static int exit_with_7(sd_event_source *source, uint64_t usec, void *userdata) {
+        return sd_event_exit(sd_event_source_get_event(source), 7);
+}
+
+START_TEST(loop_goes_on_after_the_end) {
+        sd_event_source *source;
+        sd_event *event;
+        int n_ends = 0;
+
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        ck_assert_int_eq(bus1_dbus_attach_event(client, event, 0, &source), 0);
+        ck_assert_int_ge(sd_event_source_set_exit_on_failure(source, false), 0);
+        bus1_dbus_set_end_handler(client, count_end, &n_ends);
+        ck_assert_int_ge(sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, 500000, 0,
+                                                    exit_with_7, NULL),
+                         0);
+        end_later(SIGKILL);
+        ck_assert_int_eq(sd_event_loop(event), 7);
+        ck_assert_int_eq(n_ends, 1);
         sd_event_source_unref(source);
         sd_event_unref(event);
         wait_for_end(SIGKILL);
@@ -346,6 +405,8 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, blocking_call_ends_in_time);
         tcase_add_loop_test(tcase, blocking_call_ends_with_the_bus, 0, 2);
         tcase_add_test(tcase, loop_ends_with_the_bus);
+        tcase_add_test(tcase, loop_goes_on_after_the_end);
+        tcase_add_test(tcase, descriptor_is_quiet_after_the_end);
         tcase_add_test(tcase, two_look_each_other_up);
         tcase_add_test(tcase, silent_owner_is_looked_up);
         tcase_add_test(tcase, messages_do_not_go_round_in_the_bus);
