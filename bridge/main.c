@@ -431,6 +431,15 @@ static int setup_bus(struct bridge *bridge) {
         return 0;
 }
 
+/* What systemctl status shows: the core that native programs use. */
+static const char *tell_ready(const struct bridge *bridge) {
+        if (!bridge->native)
+                return "READY=1\nSTATUS=no bus1 is usable";
+        if (native_uses_kernel(bridge->native))
+                return "READY=1\nSTATUS=bus1 of the kernel";
+        return "READY=1\nSTATUS=bus1 in the process of the bus";
+}
+
 static int start(struct bridge *bridge) {
         bool forks;
         char *error = NULL;
@@ -503,7 +512,7 @@ static int start(struct bridge *bridge) {
                 if (r < 0)
                         return fail(bridge, r, "cannot go to the background");
         }
-        systemd_notify("READY=1");
+        systemd_notify(tell_ready(bridge));
         return 0;
 }
 

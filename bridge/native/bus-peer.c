@@ -98,6 +98,10 @@ static int open_peer(struct native *native) {
         return loop_add(native->loop, &native->domain_source, EPOLLIN);
 }
 
+bool native_uses_kernel(const struct native *native) {
+        return !native->domain;
+}
+
 int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         struct native *native;
         int r;

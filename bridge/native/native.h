@@ -20,5 +20,7 @@ struct native;
  * the device of the kernel module, the bus hosts a core itself. Returns 0 or a negative errno.
  */
 int native_new(struct native **ret_native, struct bus *bus, struct loop *loop);
+/* Is the core that of the kernel, not one that the bus hosts? */
+bool native_uses_kernel(const struct native *native);
 /* Ends all sessions. Call it before the socket front end ends. Returns NULL; NULL is fine. */
 struct native *native_free(struct native *native);

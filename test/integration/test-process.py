@@ -151,7 +151,11 @@ def systemd_is_told():
             s.bind(name.replace('@', '\0', 1))
             s.settimeout(TIMEOUT)
             with Daemon(NOTIFY_SOCKET=name) as daemon:
-                equal(s.recv(1000), b'READY=1')
+                ready, status = s.recv(1000).decode().split('\n')
+                equal(ready, 'READY=1')
+                has_device = os.access('/dev/bus1', os.R_OK | os.W_OK)
+                equal(status, 'STATUS=bus1 ' + ('of the kernel' if has_device else
+                                                'in the process of the bus'))
                 before = time.monotonic_ns() // 1000
                 daemon.process.send_signal(signal.SIGHUP)
                 kind, when = s.recv(1000).decode().split('\n')
