@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/array.h"
 #include "policy/lint.h"
 #include "policy/model.h"
@@ -40,6 +41,19 @@ __attribute__((format(printf, 5, 6))) static void add(struct lint *lint,
                 r < 0 ? -ENOMEM : POLICY_ARRAY_APPEND(lint->findings, lint->n_findings, finding);
         if (lint->result < 0)
                 free(finding.text);
+}
+
+/* The text of the finding is the rule, the joint, the other rule if there is one, and the tail. */
+static void add_rule(struct lint *lint, enum policy_finding_kind kind,
+                     const struct policy_rule *rule, const char *joint,
+                     const struct policy_rule *other, const char *tail) {
+        CLEANUP_FREE char *text = policy_rule_text(rule);
+        CLEANUP_FREE char *description = other ? policy_rule_describe(other) : strdup("");
+
+        if (text && description)
+                add(lint, kind, rule->file, rule->line, "%s%s%s%s", text, joint, description, tail);
+        else if (lint->result >= 0)
+                lint->result = -ENOMEM;
 }
 
 /* the reader's warnings */
@@ -87,13 +101,11 @@ static void add_overruled(struct lint *lint, const struct reach_entry *entry,
         const struct policy_rule *rule = entry->rule, *other = later->rule;
 
         if (later->block->context == entry->block->context && reach_is_opposite(rule, other))
-                add(lint, POLICY_FINDING_CONTRADICTION, rule->file, rule->line,
-                    "%s is contradicted by %s:%u: %s, which decides", rule->text, other->file,
-                    other->line, other->text);
+                add_rule(lint, POLICY_FINDING_CONTRADICTION, rule, " is contradicted by ", other,
+                         ", which decides");
         else
-                add(lint, POLICY_FINDING_UNREACHABLE, rule->file, rule->line,
-                    "%s never decides, because %s:%u: %s comes after it", rule->text, other->file,
-                    other->line, other->text);
+                add_rule(lint, POLICY_FINDING_UNREACHABLE, rule, " never decides, because ", other,
+                         " comes after it");
 }
 
 static void check_entry(struct lint *lint, const struct reach *reach, size_t i) {
@@ -101,14 +113,10 @@ static void check_entry(struct lint *lint, const struct reach *reach, size_t i) 
         const struct policy_rule *rule = entry->rule;
 
         for (size_t k = reach_next_opposite(reach, i, REACH_NONE); k != REACH_NONE;
-             k = reach_next_opposite(reach, i, k)) {
-                const struct policy_rule *other = reach->entries[k].rule;
-
-                add(lint, POLICY_FINDING_CONTRADICTION, rule->file, rule->line,
-                    "%s and %s:%u: %s contradict each other for members of both groups, and "
-                    "the order of groups is undefined",
-                    rule->text, other->file, other->line, other->text);
-        }
+             k = reach_next_opposite(reach, i, k))
+                add_rule(lint, POLICY_FINDING_CONTRADICTION, rule, " and ", reach->entries[k].rule,
+                         " contradict each other for members of both groups, and the order of "
+                         "groups is undefined");
         if (entry->overruled_by != REACH_NONE)
                 add_overruled(lint, entry, &reach->entries[entry->overruled_by]);
 }
@@ -155,7 +163,7 @@ static const char *too_broad(const struct policy_rule *rule, bool everybody) {
 static void check_block(struct lint *lint, const struct policy_block *block) {
         bool is_user = block->context == POLICY_CONTEXT_USER;
         bool is_group = block->context == POLICY_CONTEXT_GROUP;
-        const char *who = is_user ? "the user " : is_group ? "the group " : "everybody ";
+        const char *who = is_user ? ": the user " : is_group ? ": the group " : ": everybody ";
 
         if (is_user && block->id == 0)
                 return; /* root is trusted */
@@ -166,11 +174,9 @@ static void check_block(struct lint *lint, const struct policy_block *block) {
                 const char *what = too_broad(rule, !is_user && !is_group);
 
                 if (what && rule->allow)
-                        add(lint, POLICY_FINDING_BROAD_ALLOW, rule->file, rule->line, "%s: %s%s",
-                            rule->text, who, what);
+                        add_rule(lint, POLICY_FINDING_BROAD_ALLOW, rule, who, NULL, what);
                 else if (what)
-                        add(lint, POLICY_FINDING_BROAD_DENY, rule->file, rule->line, "%s: %s",
-                            rule->text, what);
+                        add_rule(lint, POLICY_FINDING_BROAD_DENY, rule, ": ", NULL, what);
         }
 }
 

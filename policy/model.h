@@ -52,7 +52,6 @@ enum policy_tristate {
 struct policy_rule {
         const char *file; /* owned by the policy */
         unsigned line;
-        char *text; /* the element, for log lines and error texts */
         enum policy_family family;
         bool allow;
         bool log;
@@ -68,7 +67,7 @@ struct policy_rule {
          * ("*" or no attribute) matches every name, and also a recipient or sender without a name.
          * With name_is_prefix the rule also matches names below this name.
          */
-        char *name;
+        const char *name;
         bool name_is_prefix;
 
         /* CONNECT: connect_id is a group or a user; it is not used with connect_any */
@@ -78,10 +77,10 @@ struct policy_rule {
 
         /* SEND, RECEIVE: each of these six, if it is NULL or 0, matches every message */
         uint8_t type;
-        char *path;
-        char *interface;
-        char *member;
-        char *error_name;
+        const char *path;
+        const char *interface;
+        const char *member;
+        const char *error_name;
         enum policy_tristate broadcast;
         /*
          * For returns and errors. If true, an allow matches only requested replies, and a deny all
@@ -96,6 +95,11 @@ struct policy_rule {
         bool eavesdrop;
         uint32_t min_fds;
         uint32_t max_fds;
+        /*
+         * The attributes of the element, of which policy_rule_text() makes a text. The strings of
+         * the rule are in it, because a large policy has thousands of them.
+         */
+        char attributes[];
 };
 
 struct policy_block {
@@ -130,6 +134,8 @@ struct policy {
 int policy_rule_new(bool allow, const char *const *attributes, struct policy_rule **ret_rule,
                     char **ret_message);
 struct policy_rule *policy_rule_free(struct policy_rule *rule);
+/* The element, for log lines and error texts; the caller frees it. NULL if there is no memory. */
+char *policy_rule_text(const struct policy_rule *rule);
 /*
  * Does the rule match every question of its family? Then the rules of the family before it, in its
  * section and in earlier ones, never decide. Returns false for CONNECT rules.

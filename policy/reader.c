@@ -359,11 +359,13 @@ static int include(struct document *document) {
 /* Add a warning about a rule that dbus-daemon understands differently. */
 static int warn_about_difference(struct reader *reader, const struct policy_rule *rule,
                                  const char *difference) {
+        CLEANUP_FREE char *description = policy_rule_describe(rule);
         char *warning;
         int r;
 
-        r = asprintf(&warning, "%s:%u: %s %s", rule->file, rule->line, rule->text, difference);
-        r = reader_add_warning(reader, r < 0 ? NULL : warning);
+        if (!description || asprintf(&warning, "%s %s", description, difference) < 0)
+                warning = NULL;
+        r = reader_add_warning(reader, warning);
         if (r >= 0)
                 reader->whole.config.n_differences++;
         return r;

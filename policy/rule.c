@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "policy/ids.h"
 #include "policy/model.h"
@@ -146,15 +147,13 @@ static int parse_fds(struct parser *p, enum field field, void *ret_value) {
 }
 
 static int parse_text(struct parser *p, enum field field, void *ret_value) {
-        char **text = ret_value;
-
         /* the value "*" means the same as no attribute, except in a prefix */
         if (field == FIELD_PREFIX)
                 p->rule->name_is_prefix = true;
         else if (is_wildcard(p->fields[field].value))
                 return 0;
-        *text = strdup(p->fields[field].value);
-        return *text ? 0 : -ENOMEM;
+        *(const char **)ret_value = p->fields[field].value;
+        return 0;
 }
 
 static int parse_id(struct parser *p, enum field field, void *ret_value) {
@@ -209,9 +208,25 @@ static const struct {
         FIELD(LOG, parse_log, log),
 };
 
-/* Store each attribute in p->fields. Returns 0, or -EINVAL or -ENOMEM for an unknown attribute. */
+/*
+ * A rule keeps, for each attribute, a byte with its place in known_attributes, counted from 1, and
+ * the value; at the end a zero.
+ */
+static size_t count_bytes(const char *const *attributes) {
+        size_t n = 1;
+
+        for (; *attributes; attributes += 2)
+                n += 1 + strlen(attributes[1]) + 1;
+        return n;
+}
+
+/*
+ * Store each attribute in the rule and in p->fields. Returns 0, or -EINVAL or -ENOMEM for an
+ * unknown attribute.
+ */
 static int collect(struct parser *p, const char *const *attributes) {
         const size_t n = sizeof(known_attributes) / sizeof(*known_attributes);
+        char *end = p->rule->attributes;
 
         for (; *attributes; attributes += 2) {
                 size_t i = 0;
@@ -224,7 +239,9 @@ static int collect(struct parser *p, const char *const *attributes) {
                                          p->rule->allow ? "allow" : "deny");
                 p->about |= known_attributes[i].about;
                 p->fields[known_attributes[i].field].name = attributes[0];
-                p->fields[known_attributes[i].field].value = attributes[1];
+                *end++ = (char)(i + 1);
+                p->fields[known_attributes[i].field].value = end;
+                end = stpcpy(end, attributes[1]) + 1;
         }
         return 0;
 }
@@ -289,7 +306,7 @@ static int parse_rule(struct parser *p, const char *const *attributes) {
         return r;
 }
 
-static char *rule_text(bool allow, const char *const *attributes) {
+char *policy_rule_text(const struct policy_rule *rule) {
         char *text = NULL;
         size_t size;
         FILE *f;
@@ -297,9 +314,9 @@ static char *rule_text(bool allow, const char *const *attributes) {
         f = open_memstream(&text, &size);
         if (!f)
                 return NULL;
-        fputs(allow ? "<allow" : "<deny", f);
-        for (; *attributes; attributes += 2)
-                fprintf(f, " %s=\"%s\"", attributes[0], attributes[1]);
+        fputs(rule->allow ? "<allow" : "<deny", f);
+        for (const char *a = rule->attributes; *a; a += strlen(a) + 1)
+                fprintf(f, " %s=\"%s\"", known_attributes[*a - 1].name, a + 1);
         fputs("/>", f);
         if (fclose(f)) {
                 free(text);
@@ -314,13 +331,12 @@ int policy_rule_new(bool allow, const char *const *attributes, struct policy_rul
         int r;
 
         *ret_message = NULL;
-        p.rule = calloc(1, sizeof(*p.rule));
+        p.rule = calloc(1, sizeof(*p.rule) + count_bytes(attributes));
         if (!p.rule)
                 return -ENOMEM;
         p.rule->allow = allow;
         p.rule->max_fds = UINT32_MAX;
-        p.rule->text = rule_text(allow, attributes);
-        r = p.rule->text ? parse_rule(&p, attributes) : -ENOMEM;
+        r = parse_rule(&p, attributes);
         if (r == -ENOMEM)
                 free(p.message);
         else
@@ -333,14 +349,6 @@ int policy_rule_new(bool allow, const char *const *attributes, struct policy_rul
 }
 
 struct policy_rule *policy_rule_free(struct policy_rule *rule) {
-        if (!rule)
-                return NULL;
-        free(rule->text);
-        free(rule->name);
-        free(rule->path);
-        free(rule->interface);
-        free(rule->member);
-        free(rule->error_name);
         free(rule);
         return NULL;
 }
@@ -396,9 +404,13 @@ bool policy_rule_logs(const struct policy_rule *rule) {
 }
 
 char *policy_rule_describe(const struct policy_rule *rule) {
-        char *text;
+        CLEANUP_FREE char *text = NULL;
+        char *description;
 
         if (!rule)
                 return strdup("default");
-        return asprintf(&text, "%s:%u: %s", rule->file, rule->line, rule->text) < 0 ? NULL : text;
+        text = policy_rule_text(rule);
+        if (!text || asprintf(&description, "%s:%u: %s", rule->file, rule->line, text) < 0)
+                return NULL;
+        return description;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/match.h"
 #include "policy/section.h"
 
@@ -54,14 +55,30 @@ static struct policy_rule_list *list_get(struct policy_rules *rules,
         return list;
 }
 
-static size_t count_slots(const struct policy_rules *rules) {
-        size_t n_named = 0, n_slots = 1;
+static int compare_lists(const void *a, const void *b) {
+        const struct policy_rule *x = *(const struct policy_rule *const *)a;
+        const struct policy_rule *y = *(const struct policy_rule *const *)b;
 
+        return strcmp(x->name, y->name) ?: x->name_is_prefix - y->name_is_prefix;
+}
+
+/* A table of all names, which many rules may share. Returns 0 or -ENOMEM. */
+static int count_slots(const struct policy_rules *rules, size_t *ret_n_slots) {
+        CLEANUP_FREE const struct policy_rule **named = malloc((rules->n + 1) * sizeof(*named));
+        size_t n_named = 0, n_names = 0, n_slots = 1;
+
+        if (!named)
+                return -ENOMEM;
         for (size_t i = 0; i < rules->n; i++)
-                n_named += rules->rules[i]->name != NULL;
-        while (n_slots < 2 * n_named)
+                if (rules->rules[i]->name)
+                        named[n_named++] = rules->rules[i];
+        qsort(named, n_named, sizeof(*named), compare_lists);
+        for (size_t i = 0; i < n_named; i++)
+                n_names += i == 0 || compare_lists(&named[i - 1], &named[i]) != 0;
+        while (n_slots < 2 * n_names)
                 n_slots *= 2;
-        return n_named > 0 ? n_slots : 0;
+        *ret_n_slots = n_names > 0 ? n_slots : 0;
+        return 0;
 }
 
 /* Count the rules of each list, give each list a part of the array "numbers", and fill the part. */
@@ -89,10 +106,13 @@ static int make_lists(struct policy_section *section) {
         size_t n_numbers = 0, n_slots = 0;
         struct policy_rule_list *slots;
         uint32_t *numbers;
+        int r;
 
         for (unsigned i = POLICY_FAMILY_OWN; i < POLICY_FAMILY_N; i++) {
+                r = count_slots(&section->families[i], &section->families[i].n_slots);
+                if (r < 0)
+                        return r;
                 n_numbers += section->families[i].n;
-                section->families[i].n_slots = count_slots(&section->families[i]);
                 n_slots += section->families[i].n_slots;
         }
         section->numbers = numbers = malloc((n_numbers + 1) * sizeof(*numbers));
@@ -235,8 +255,13 @@ static int block_compare(const void *a, const void *b) {
         return x->position < y->position ? -1 : x->position > y->position;
 }
 
+/* Are the blocks parts of one section? */
+static bool belong_together(const struct policy_block *a, const struct policy_block *b) {
+        return a->context == b->context && a->id == b->id;
+}
+
 int policy_make_sections(struct policy *policy) {
-        size_t n = policy->n_blocks, end;
+        size_t n = policy->n_blocks, n_sections = 0, end;
 
         if (n == 0)
                 return 0;
@@ -244,7 +269,9 @@ int policy_make_sections(struct policy *policy) {
                 policy->blocks[i]->position = i;
         qsort(policy->blocks, n, sizeof(*policy->blocks), block_compare);
 
-        policy->sections = calloc(n, sizeof(*policy->sections));
+        for (size_t i = 0; i < n; i++)
+                n_sections += i == 0 || !belong_together(policy->blocks[i - 1], policy->blocks[i]);
+        policy->sections = calloc(n_sections, sizeof(*policy->sections));
         if (!policy->sections)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i = end) {
@@ -252,8 +279,7 @@ int policy_make_sections(struct policy *policy) {
                 int r;
 
                 for (end = i + 1; end < n; end++)
-                        if (policy->blocks[end]->context != first->context ||
-                            policy->blocks[end]->id != first->id)
+                        if (!belong_together(first, policy->blocks[end]))
                                 break;
                 r = section_init(&policy->sections[policy->n_sections++], &policy->blocks[i],
                                  end - i);

@@ -99,13 +99,18 @@ static int read_who(struct driver_call *call, struct explain *e) {
 }
 
 static void write_step(struct writer *w, const struct policy_step *step, bool decides) {
+        CLEANUP_FREE char *text = policy_rule_text(step->rule);
         bool has_id = step->block->context == POLICY_CONTEXT_USER ||
                       step->block->context == POLICY_CONTEXT_GROUP;
 
+        if (!text) {
+                w->error = -ENOMEM;
+                return;
+        }
         writer_struct(w);
         writer_string(w, step->rule->file);
         writer_u32(w, step->rule->line);
-        writer_string(w, step->rule->text);
+        writer_string(w, text);
         writer_bool(w, step->rule->allow);
         writer_string(w, policy_context_name(step->block->context));
         writer_u32(w, has_id ? step->block->id : UINT32_MAX);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "tools/bus1ctl/output.h"
 
 void answer_add(struct answer *answer, const struct answer_rule *rule) {
@@ -34,10 +35,11 @@ int answer_make(struct answer *ret_answer, struct policy *policy,
                 const struct policy_step *step = &explanation.steps[i];
                 bool has_id = step->block->context == POLICY_CONTEXT_USER ||
                               step->block->context == POLICY_CONTEXT_GROUP;
+                CLEANUP_FREE char *text = policy_rule_text(step->rule);
                 const struct answer_rule rule = {
                         .file = (char *)step->rule->file,
                         .line = step->rule->line,
-                        .text = step->rule->text,
+                        .text = text,
                         .allow = step->rule->allow,
                         .context = (char *)policy_context_name(step->block->context),
                         .id = has_id ? step->block->id : ANSWER_NO_ID,
@@ -45,6 +47,7 @@ int answer_make(struct answer *ret_answer, struct policy *policy,
                         .decides = step->rule == explanation.rule,
                 };
 
+                check_memory(text);
                 if (!step->mismatch || !matching)
                         answer_add(&answer, &rule);
         }

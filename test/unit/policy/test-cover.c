@@ -144,11 +144,13 @@ static void check_cover(const struct policy *policy, const struct policy_message
                                 if (inner->family == POLICY_FAMILY_OWN)
                                         ck_assert_msg(policy_rule_match_own(inner, name) ||
                                                               !policy_rule_match_own(outer, name),
-                                                      "%s: %s, %s", name, outer->text, inner->text);
+                                                      "%s: %s, %s", name, policy_rule_text(outer),
+                                                      policy_rule_text(inner));
                                 else
                                         ck_assert_msg(policy_rule_match_message(inner, m) ||
                                                               !policy_rule_match_message(outer, m),
-                                                      "%s, %s", outer->text, inner->text);
+                                                      "%s, %s", policy_rule_text(outer),
+                                                      policy_rule_text(inner));
                         }
                 }
 }
