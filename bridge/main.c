@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -512,6 +513,7 @@ static int start(struct bridge *bridge) {
                 if (r < 0)
                         return fail(bridge, r, "cannot go to the background");
         }
+        malloc_trim(0); /* reading the configuration has used more than is needed from here on */
         systemd_notify(tell_ready(bridge));
         return 0;
 }

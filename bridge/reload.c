@@ -3,6 +3,7 @@
 #include "bridge/reload.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,6 +83,8 @@ static void *run(void *userdata) {
         reload_state_clear(&job->old);
         if (job->path)
                 job->result = read_all(job->path, &job->state, &job->error);
+        else
+                malloc_trim(0);    /* give back what reading and the old configuration have used */
         eventfd_write(job->fd, 1); /* never fails, because the counter has room for 1 */
         return NULL;
 }
