@@ -11,7 +11,8 @@
 #   make coverage      show which lines the tests run: $(BUILD)-coverage/coverage/index.html
 #   make kernel        build bus1.ko, for the running kernel or the one in KDIR
 #   make test-vm       run the tests of bus1.ko in virtual machines
-#   make test-vm-all   the same, also on a kernel that looks for data races
+#   make test-vm-all   the same, also on a kernel that looks for data races; and test-machine for
+#                      Debian 12, 13 and testing
 #   make build-cross   build bus1.ko for 32 bits, arm64 and PREEMPT_RT
 #   make test-vm-other run the tests of bus1.ko on arm64 and on PREEMPT_RT
 #   make test-intree   boot a kernel with bus1 in its source, and run KUnit tests and kselftests
@@ -70,7 +71,7 @@ kernel:
 	@tools/install-deps kernel
 	@tools/build-module $(BUILD)/kernel $(KDIR)
 
-# `make test` includes test-vm; test-vm-all adds the kernel that looks for data races
+# `make test` includes test-vm and, for bookworm, test-machine
 test-vm:
 	@tools/install-deps vm
 	@$(MAKE) --no-print-directory build
@@ -80,6 +81,7 @@ test-vm-all:
 	@tools/install-deps vm
 	@$(MAKE) --no-print-directory build
 	@test/vm/run $(BUILD) stock debug kcsan
+	@$(MAKE) --no-print-directory test-machine PACKAGES_SUITE="bookworm trixie testing"
 
 build-cross:
 	@tools/install-deps cross
