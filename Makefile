@@ -12,7 +12,7 @@
 #   make kernel        build bus1.ko, for the running kernel or the one in KDIR
 #   make test-vm       run the tests of bus1.ko in virtual machines
 #   make test-vm-all   the same, also on a kernel that looks for data races; and test-machine for
-#                      Debian 12, 13 and testing
+#                      Debian 12, 13 and testing, with all scenarios
 #   make build-cross   build bus1.ko for 32 bits, arm64 and PREEMPT_RT
 #   make test-vm-other run the tests of bus1.ko on arm64 and on PREEMPT_RT
 #   make test-intree   boot a kernel with bus1 in its source, and run KUnit tests and kselftests
@@ -81,7 +81,8 @@ test-vm-all:
 	@tools/install-deps vm
 	@$(MAKE) --no-print-directory build
 	@test/vm/run $(BUILD) stock debug kcsan
-	@$(MAKE) --no-print-directory test-machine PACKAGES_SUITE="bookworm trixie testing"
+	@$(MAKE) --no-print-directory test-machine PACKAGES_SUITE="bookworm trixie testing" \
+		MACHINE_FLAGS=--all
 
 build-cross:
 	@tools/install-deps cross
@@ -102,7 +103,7 @@ test-machine:
 	@tools/install-deps vm
 	@$(MAKE) --no-print-directory packages
 	@for suite in $(PACKAGES_SUITE); do \
-		test/vm/machine/run --suite=$$suite $(BUILD)/packages/$$suite || exit 1; \
+		test/vm/machine/run $(MACHINE_FLAGS) --suite=$$suite $(BUILD)/packages/$$suite || exit 1; \
 	done
 
 bench:

@@ -4,8 +4,10 @@
 import glob
 import os
 import re
+import shutil
 import subprocess
 import tarfile
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
@@ -34,18 +36,42 @@ def copy_disk(source, target):
     subprocess.run(["cp", "--sparse=always", source, target], check=True)
 
 
-def make_input(directory, packages):
-    """The disk that the machine unpacks: the programs of guest/, and the packages."""
+def new_version(package, directory):
+    """The same package with a higher version, and another bus. Returns the path."""
+    tree = os.path.join(directory, "tree")
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    with open(f"{tree}/DEBIAN/control", encoding="utf-8") as f:
+        control = f.read()
+    with open(f"{tree}/DEBIAN/control", "w", encoding="utf-8") as f:
+        f.write(re.sub(r"^(Version: .*)$", r"\1+upgraded", control, flags=re.M))
+    if os.path.exists(f"{tree}/usr/bin/bus1-bridge"):
+        with open(f"{tree}/usr/bin/bus1-bridge", "ab") as f:
+            f.write(b"upgraded\n")  # behind what the program uses
+    path = os.path.join(directory, os.path.basename(package))
+    subprocess.run(["dpkg-deb", "-Zgzip", "-z1", "--build", tree, path], check=True,
+                   stdout=subprocess.DEVNULL)
+    shutil.rmtree(tree)
+    return path
+
+
+def make_input(directory, packages, with_upgrade=False):
+    """
+    The disk that the machine unpacks: the programs of guest/, and the packages, with_upgrade in two
+    versions.
+    """
     path = os.path.join(directory, "input.tar")
-    with tarfile.open(path, "w") as tar:
+    with tarfile.open(path, "w") as tar, tempfile.TemporaryDirectory(dir=directory) as work:
         for source in sorted(glob.glob(os.path.join(HERE, "guest", "*"))):
             tar.add(source, os.path.basename(source))
         tar.add(os.path.join(TOP, "test/integration/rawbus.py"), "rawbus.py")
         for package in sorted(glob.glob(os.path.join(packages, "*.deb"))):
             # -dev would need packages that the machine does not have, -as-dbus takes the place of
             # dbus-daemon itself, whatever unit starts it, and for -dkms there is build_module()
-            if not re.search("-(dbgsym|dkms|dev|as-dbus)_", package):
-                tar.add(package, "packages/" + os.path.basename(package))
+            if re.search("-(dbgsym|dkms|dev|as-dbus)_", package):
+                continue
+            tar.add(package, "packages/" + os.path.basename(package))
+            if with_upgrade:
+                tar.add(new_version(package, work), "upgrade/" + os.path.basename(package))
     return path
 
 
@@ -81,7 +107,7 @@ def boot(image, disk, source, words, directory, number, clock="wall"):
     output = os.path.join(directory, "output")
     with open(output, "wb") as f:
         f.truncate(64 << 20)
-    parameters = (f"root=/dev/vda rw console=ttyS0 quiet panic=-1 net.ifnames=0 "
+    parameters = (f"root=/dev/vda rw console=ttyS0 quiet panic=-1 no_timer_check net.ifnames=0 "
                   f"machine.step={','.join(words)}")
     command = ["qemu-system-x86_64", *CLOCKS[clock], "-cpu", "max", "-m", "2048",
                "-nodefaults", "-nographic", "-no-reboot",

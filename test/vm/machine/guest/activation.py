@@ -20,6 +20,9 @@ UNITS = "/etc/systemd/system"
 SERVICES = "/usr/share/dbus-1/system-services"
 POLICIES = "/etc/dbus-1/system.d"
 PREFIX = "org.example.machine"
+POLICY = (f'<busconfig><policy user="ordinary"><allow own_prefix="{PREFIX}"/></policy>'
+          f'<policy context="default"><allow send_destination_prefix="{PREFIX}"/></policy>'
+          '</busconfig>')
 SPAWN = "org.freedesktop.DBus.Error.Spawn."
 TIMED_OUT = "org.freedesktop.DBus.Error.TimedOut"
 # s; a start that is only noticed by its time-out takes 25 s. The machine is emulated, so this is
@@ -85,10 +88,7 @@ def set_up():
                            "User=ordinary\n")
     write_service("Fails", "Exec=/bin/false\nUser=ordinary\n")
     write_service("Nobody", "Exec=/bin/true\nUser=nobody-of-this-name\n")
-    write(f"{POLICIES}/machine.conf",
-          '<busconfig><policy user="ordinary"><allow own_prefix="org.example.machine"/></policy>'
-          '<policy context="default"><allow send_destination_prefix="org.example.machine"/></policy>'
-          '</busconfig>')
+    write(f"{POLICIES}/machine.conf", POLICY)
     subprocess.run(["systemctl", "daemon-reload"], check=True)
 
 
