@@ -25,21 +25,30 @@ static const char config[] =
         "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>"
         "<allow eavesdrop=\"true\"/><allow own=\"*\"/>%s</policy></busconfig>";
 
+bool daemon_configure(struct daemon *daemon, const char *rules) {
+        char path[96], new_path[96];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/config", daemon->directory);
+        snprintf(new_path, sizeof(new_path), "%s/config.new", daemon->directory);
+        f = fopen(new_path, "we");
+        if (!f)
+                return false;
+        fprintf(f, config, daemon->directory, rules);
+        return fclose(f) == 0 && rename(new_path, path) == 0;
+}
+
 bool daemon_start(struct daemon *daemon, const char *program, const char *rules) {
         char path[96], option[64];
         int pipe_fds[2];
         ssize_t l;
-        FILE *f;
 
         strcpy(daemon->directory, "/tmp/bus1-interop-XXXXXX");
         if (!mkdtemp(daemon->directory))
                 return false;
         snprintf(path, sizeof(path), "%s/config", daemon->directory);
-        f = fopen(path, "we");
-        if (!f)
+        if (!daemon_configure(daemon, rules))
                 return false;
-        fprintf(f, config, daemon->directory, rules);
-        fclose(f);
         if (pipe2(pipe_fds, 0) < 0)
                 return false;
         daemon->pid = fork();

@@ -122,5 +122,7 @@ struct daemon {
 
 /* Start a bus. rules is XML that is added to its default policy. Returns false on failure. */
 bool daemon_start(struct daemon *daemon, const char *program, const char *rules);
+/* Put other rules into its configuration file. */
+bool daemon_configure(struct daemon *daemon, const char *rules);
 /* Stop the bus and remove its files. Returns false if it crashed or exited with an error. */
 bool daemon_stop(struct daemon *daemon);
