@@ -112,6 +112,7 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         native->bus = bus;
         native->loop = loop;
         native->pid = (uint64_t)getpid();
+        native->era = 1;
         native->peer_source.dispatch = peer_dispatch;
         native->domain_source.dispatch = domain_dispatch;
         native->opening_timer.expired = native_openings_expire;

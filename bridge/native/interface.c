@@ -3,9 +3,9 @@
 /*
  * org.bus1.Bridge1: methods by which a native client gives handles to the bus and gets handles
  *
- * A call of Publish, PublishObject, Export or Subscribe carries one handle, after the reply handle
- * if it wants a reply. The reply to a look-up carries one handle, too. Legacy clients cannot use
- * this interface.
+ * A call of Publish, PublishObject, Export, Subscribe or OpenChannel carries one handle, after the
+ * reply handle if it wants a reply. The reply to a look-up or to OpenChannel carries one handle,
+ * too. Legacy clients cannot use this interface.
  */
 
 #include "bridge/native/native-private.h"
@@ -143,6 +143,7 @@ static bool may_start(const struct driver_call *call, struct wire_string name) {
 
 static int look_up(struct driver_call *call, struct wire_string name, const char *path) {
         struct native_session *session = session_from_client(call->client);
+        struct native_lookup *lookup;
         struct client *owner;
         uint64_t handle;
         int r;
@@ -165,19 +166,10 @@ static int look_up(struct driver_call *call, struct wire_string name, const char
         if (!owner)
                 return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
                                         "Name \"%s\" does not exist", name.s);
-        if (call->caller_cookie && native_opening_allowed(session->native, call->client, owner)) {
-                r = native_opening_new(session, call->message->serial, call->caller_cookie, owner,
-                                       name.s, path);
-                if (r < 0)
-                        return r;
-                if (r == 0) {
-                        call->done = true;
-                        return 0;
-                }
-        }
-        r = native_lookup_new(session, owner, name.s, path, &handle);
+        r = native_lookup_new(session, owner, name.s, path, &lookup, &handle);
         if (r < 0)
                 return fail_resources(call, r);
+        writer_u64(&call->writer, lookup->node);
         call->attachment_free = native_attachment_free;
         return native_attach(session->native, &(struct bus1_transfer){.id = handle}, 1,
                              &call->attachment);
@@ -199,13 +191,41 @@ static int run_lookup_object(struct driver_call *call) {
         return look_up(call, name, path.s);
 }
 
+/*
+ * The number of a look-up is the ID of its node. The session cannot use this ID in its own peer,
+ * and the bus takes it from no other session.
+ */
+static int run_open_channel(struct driver_call *call) {
+        uint64_t control, number = reader_u64(&call->reader);
+        struct native_lookup *lookup;
+        int r;
+
+        r = take_handle(call, &control);
+        if (r != 0)
+                return r;
+        lookup = native_lookup_find(session_from_client(call->client), number);
+        if (!lookup || !call->caller_cookie) {
+                native_release(session_from_client(call->client)->native, control);
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "No handle from a look-up has the number %llu",
+                                        (unsigned long long)number);
+        }
+        r = native_opening_new(lookup, call->message->serial, call->caller_cookie, control);
+        if (r > 0)
+                return driver_call_fail(call, DRIVER_ERROR("Failed"), NATIVE_NO_CHANNEL);
+        if (r == 0)
+                call->done = true;
+        return r;
+}
+
 #define FLAGS (DRIVER_METHOD_CANONICAL_PATH | DRIVER_METHOD_HANDLES)
 
 static const struct driver_method methods[] = {
         {"Publish", "su", "u", run_publish, FLAGS},
         {"PublishObject", "o", "", run_publish_object, FLAGS},
-        {"Lookup", "su", "", run_lookup, FLAGS},
-        {"LookupObject", "so", "", run_lookup_object, FLAGS},
+        {"Lookup", "su", "t", run_lookup, FLAGS},
+        {"LookupObject", "so", "t", run_lookup_object, FLAGS},
+        {"OpenChannel", "t", "", run_open_channel, FLAGS},
         {"Subscribe", "s", "", run_subscribe, FLAGS},
         {"Export", "", "so", run_export, FLAGS},
         {"GetLimits", "", "a{sx}", driver_get_limits, DRIVER_METHOD_CANONICAL_PATH},

@@ -3,11 +3,12 @@
 /*
  * Looked-up names and objects
  *
- * A look-up that gets no direct channel makes a node of the bus with one handle, which the bus
- * gives to the session that asked. A call through the handle is a call by that session to the name.
- * If the look-up had a path, the call is to this object. The session may pass the handle on, and
- * with it the right to call. The node ends with its last handle, with the session, and when the
- * owner loses the name or leaves.
+ * A look-up makes a node of the bus with one handle, which the bus gives to the session that asked.
+ * A call through the handle is a call by that session to the name. If the look-up had a path, the
+ * call is to this object. The session may pass the handle on, and with it the right to call. The
+ * node ends with its last handle, with the session, and when the owner loses the name or leaves.
+ * The session may have a direct channel beside the handle (opening.c); the handle does not depend
+ * on it.
  */
 
 #include "bridge/native/native-private.h"
@@ -56,7 +57,7 @@ static void owner_unlink(struct native *native, struct native_lookup *lookup) {
 }
 
 int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
-                      const char *path, uint64_t *ret_handle) {
+                      const char *path, struct native_lookup **ret_lookup, uint64_t *ret_handle) {
         size_t n_name = strlen(name) + 1, n_path = path ? strlen(path) + 1 : 0;
         CLEANUP_FREE struct native_lookup *lookup = NULL;
         struct native *native = session->native;
@@ -89,13 +90,26 @@ int native_lookup_new(struct native_session *session, struct client *owner, cons
         session->n_lookups++;
         session->user->n_held++;
         *ret_handle = handle;
-        steal_ptr(&lookup);
+        *ret_lookup = steal_ptr(&lookup);
         return 0;
+}
+
+struct native_lookup *native_lookup_find(struct native_session *session, uint64_t id) {
+        struct native_node *node = native_node_find(session->native, id);
+        struct native_lookup *lookup;
+
+        if (!node || node->kind != NATIVE_NODE_LOOKUP)
+                return NULL;
+        lookup = node->data;
+        return lookup->session == session ? lookup : NULL;
 }
 
 void native_lookup_free(struct native_lookup *lookup, bool release) {
         struct native *native = lookup->session->native;
 
+        /* an answer that cannot be made is one that the caller does not get */
+        if (lookup->opening)
+                (void)native_opening_answered(lookup->opening, NULL);
         native_node_remove(native, native_node_find(native, lookup->node), release);
         DL_DELETE(lookup->session->lookups, lookup);
         owner_unlink(native, lookup);

@@ -12,7 +12,7 @@
  *
  *        session handle    ------------->   session node        all other messages of the client
  *        reply handle      ------------->   reply node          one-shot, the answer to one call
- *        reply handle      ------------->   opening node        one-shot, the answer to OpenNode
+ *        reply handle      ------------->   opening node        one-shot, the answer to OpenChannel
  *        looked-up handle  ------------->   look-up node        calls of one name or object
  *
  *        home node         <-------------   home handle         all other messages to the client
@@ -90,6 +90,8 @@ struct native_lookup {
         struct client *owner;
         uint64_t node;
         char *path;                        /* stored behind the name; NULL: any object */
+        struct native_opening *opening;    /* NULL: no channel is being opened */
+        uint64_t opened_in;                /* the era in which it got its last channel; 0: none */
         struct native_lookup *prev, *next; /* of the session */
         struct native_lookup *owner_prev, *owner_next;
         char name[];
@@ -102,18 +104,16 @@ struct native_owner {
         UT_hash_handle hh;
 };
 
-/* A look-up that waits until the owner's library has made the node of a direct channel. */
+/* A call of OpenChannel that waits until the owner's library has made the node of the channel. */
 struct native_opening {
-        struct native_session *session; /* the session that looked up */
-        struct client *owner;
+        struct native_lookup *lookup; /* the channel is for calls through the handle to this node */
         uint64_t node;
-        uint32_t serial; /* of the call of the look-up */
+        uint32_t serial; /* of the call */
         uint64_t caller_cookie;
-        int64_t deadline; /* by loop_now(); then the bus answers with a look-up node */
-        char *path;       /* stored behind the name; NULL: any object */
-        struct native_opening *prev, *next;         /* of the session */
+        uint64_t era;                       /* in which the owner was asked */
+        int64_t deadline;                   /* by loop_now(); then the caller gets an error */
+        struct native_opening *prev, *next; /* of the session that looked up */
         struct native_opening *due_prev, *due_next; /* of all sessions, earliest deadline first */
-        char name[];
 };
 
 /* Counts what the peer of the bus holds for one user, so that no user exhausts the peer's quota. */
@@ -138,7 +138,6 @@ struct native_session {
         struct schedule_job end;  /* is wanted then */
         uint64_t n_exported;
         unsigned n_lookups;
-        unsigned n_openings;
         unsigned n_published;
         struct native_published *names;
         struct native_published *objects;
@@ -161,6 +160,7 @@ struct native {
         struct native_handle *handles;
         struct native_session *sessions;
         struct native_session *ending; /* those with a close_reason */
+        uint64_t era; /* begins with 1; a new one begins when all channels are closed */
         struct native_opening *openings;
         struct loop_timer opening_timer; /* for the first opening */
         struct native_owner *owners;
@@ -280,7 +280,9 @@ uint64_t native_published_route(struct native_session *session, const struct mes
  * errors of bus1_client_create_node().
  */
 int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
-                      const char *path, uint64_t *ret_handle);
+                      const char *path, struct native_lookup **ret_lookup, uint64_t *ret_handle);
+/* The look-up of the session whose node has this ID, or NULL. */
+struct native_lookup *native_lookup_find(struct native_session *session, uint64_t node);
 void native_lookup_free(struct native_lookup *lookup, bool release);
 /*
  * End the look-ups of name, which owner does not own any more, or, if name is NULL, all look-ups of
@@ -290,27 +292,28 @@ void native_lookups_end(struct native *native, struct client *owner, const char 
 
 /* opening.c: direct channels */
 
-/* May client call owner through a direct channel, so that the bus does not see the calls? */
-bool native_opening_allowed(struct native *native, struct client *client, struct client *owner);
+/* the text of the error DRIVER_ERROR("Failed") that the caller of OpenChannel gets */
+#define NATIVE_NO_CHANNEL "There is no direct channel for this handle at present"
+
 /*
- * Ask the owner for a node; native_opening_answered() then answers the look-up. Takes over
- * caller_cookie on success. Returns 0, a positive number if the owner cannot be asked, or a
- * negative errno.
+ * Ask the owner for the node of a channel; native_opening_answered() then answers the caller of
+ * OpenChannel. control is the handle by which the owner tells the caller that it has closed the
+ * channel; it is taken over, even on failure. Takes over caller_cookie on success. Returns 0, a
+ * positive number if there can be no channel now, or a negative errno.
  */
-int native_opening_new(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
-                       struct client *owner, const char *name, const char *path);
+int native_opening_new(struct native_lookup *lookup, uint32_t serial, uint64_t caller_cookie,
+                       uint64_t control);
 /*
- * Answer the look-up with the handle attached to m, and free opening. If m is no method return with
- * a handle (NULL: there is no valid answer, or not in time), the name has another owner, or a
- * direct channel is not allowed any more, the answer is the handle of a look-up node. If none can
- * be made, the look-up gets no answer.
+ * Answer the caller with the handle attached to m, and free opening. If m is no method return with
+ * a handle (NULL: there is no valid answer, or not in time), or a direct channel is not allowed any
+ * more, the answer is an error.
  */
 int native_opening_answered(struct native_opening *opening, struct message *m);
-/* opening_timer: look-ups whose deadline has passed are answered with look-up nodes. */
+/* opening_timer: callers whose deadline has passed get the error. */
 int native_openings_expire(struct loop_timer *timer);
 /* End the openings that the session waits for, because the session ends. */
 void native_openings_end(struct native_session *session);
-/* Tell all native clients to close the nodes of direct channels; callers then look up again. */
+/* Tell all native clients to close their direct channels; the calls then go through the bus. */
 void native_openings_withdraw(struct native *native);
 
 /* interface.c */

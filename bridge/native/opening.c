@@ -3,19 +3,26 @@
 /*
  * Direct channels
  *
- * A look-up of a native owner's name makes the bus ask the owner's library for a node for this one
- * caller (org.bus1.Session1.OpenNode), if the policy lets both clients send and receive everything,
- * there is no monitor, eavesdropper or security module, and the owner has published a name or an
- * object. The bus gives the handle of the node to the caller. The owner knows the caller by the
- * node, and the bus sees none of the calls. If the owner answers with an error, or not in time, the
- * caller gets the handle of a look-up node of the bus instead.
+ * The library of a session that has looked up a name of a native owner may ask for a direct
+ * channel beside the handle (org.bus1.Bridge1.OpenChannel). If the policy lets both clients send
+ * and receive everything, there is no monitor, eavesdropper or security module, and the owner has
+ * published a name or an object, the bus asks the owner's library for a node for this one caller
+ * (org.bus1.Session1.OpenChannel), and gives the handle of the node to the caller. The owner knows
+ * the caller by the node, and the bus sees none of the calls.
  *
  *        caller             bus                owner
- *          |--- Lookup ----->|                   |
- *          |                 |--- OpenNode ----->|
+ *          |-- OpenChannel ->|                   |
+ *          |                 |-- OpenChannel --->|
  *          |                 |<-- handle --------|
  *          |<-- handle ------|                   |
  *          |--- calls -------------------------->|
+ *          |                 |-- CloseChannels ->|
+ *          |<-- Closed --------------------------|
+ *          |--- calls ------>|------------------>|
+ *
+ * When the conditions do not hold any more, the bus tells all native clients to close their
+ * channels. The two libraries then settle which messages the owner has taken; the caller sends the
+ * others again, through the bus. The bus waits for neither of them.
  */
 
 #include "bridge/native/native-private.h"
@@ -26,17 +33,16 @@
 
 #include "base/cleanup.h"
 #include "base/container-of.h"
-#include "bridge/bus/name.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/voice.h"
 #include "bridge/driver/methods.h"
 
 #define SESSION_INTERFACE "org.bus1.Session1"
-#define OPENINGS_MAX 4096
 /* In ns. A library answers without asking its program; only an owner that hangs takes longer. */
 #define OPENING_TIMEOUT INT64_C(1000000000)
 
-bool native_opening_allowed(struct native *native, struct client *client, struct client *owner) {
+/* May client call owner through a direct channel, so that the bus does not see the calls? */
+static bool is_allowed(struct native *native, struct client *client, struct client *owner) {
         struct native_session *session;
 
         if (!client_is_native(owner) || owner == client || native->bus->monitors ||
@@ -48,18 +54,20 @@ bool native_opening_allowed(struct native *native, struct client *client, struct
 }
 
 static void opening_free(struct native_opening *opening) {
-        struct native *native = opening->session->native;
+        struct native_session *session = opening->lookup->session;
+        struct native *native = session->native;
 
         native_node_remove(native, native_node_find(native, opening->node), true);
-        DL_DELETE(opening->session->openings, opening);
+        DL_DELETE(session->openings, opening);
         DL_DELETE2(native->openings, opening, due_prev, due_next);
-        opening->session->n_openings--;
+        opening->lookup->opening = NULL;
         free(opening);
 }
 
-/* Call the owner's library. path NULL: the node is for all objects. */
-static int ask_owner(struct native *native, struct native_session *owner, const char *caller,
-                     const char *name, const char *path, uint64_t *ret_node) {
+/* Call the owner's library. Takes over control. Returns 0, CLIENT_E_*, or a negative errno. */
+static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *ret_node) {
+        struct native_session *owner = session_from_client(lookup->owner);
+        struct native *native = owner->native;
         struct bus1_transfer created = {
                 .flags = BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
                 .id = BUS1_INVALID,
@@ -72,42 +80,49 @@ static int ask_owner(struct native *native, struct native_session *owner, const 
         writer.flags = 0; /* wants a reply */
         writer.path = BUS_DRIVER_PATH;
         writer.interface = SESSION_INTERFACE;
-        writer.member = "OpenNode";
-        writer_string(&writer, caller);
-        writer_string(&writer, name);
-        writer_bool(&writer, path != NULL);
-        writer_string(&writer, path ? path : "/");
+        writer.member = "OpenChannel";
+        writer_string(&writer, lookup->session->client.unique_name);
+        writer_string(&writer, lookup->name);
+        writer_bool(&writer, lookup->path != NULL);
+        writer_string(&writer, lookup->path ? lookup->path : "/");
         r = writer_finish(&writer, &m);
-        if (r < 0)
+        if (r < 0) {
+                native_release(native, control);
                 return r;
-        r = native_broadcast_flush(native);
+        }
+        m->attachment_free = native_attachment_free;
+        r = native_attach(native, &(struct bus1_transfer){.id = control}, 1, &m->attachment);
+        if (r >= 0)
+                r = native_broadcast_flush(native);
         if (r >= 0)
                 r = native_send(native, owner->home, m, &created);
         *ret_node = created.id;
         return r;
 }
 
-int native_opening_new(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
-                       struct client *owner, const char *name, const char *path) {
-        size_t n_name = strlen(name) + 1, n_path = path ? strlen(path) + 1 : 0;
+int native_opening_new(struct native_lookup *lookup, uint32_t serial, uint64_t caller_cookie,
+                       uint64_t control) {
+        struct native_session *session = lookup->session;
         CLEANUP_FREE struct native_opening *opening = NULL;
         struct native *native = session->native;
         int r;
 
-        if (session->n_openings >= OPENINGS_MAX)
+        /* One channel is enough. More would cost the owner memory. */
+        if (lookup->opening || lookup->opened_in == native->era ||
+            !is_allowed(native, &session->client, lookup->owner)) {
+                native_release(native, control);
                 return 1;
-        opening = calloc(1, sizeof(*opening) + n_name + n_path);
-        if (!opening)
+        }
+        opening = calloc(1, sizeof(*opening));
+        if (!opening) {
+                native_release(native, control);
                 return -ENOMEM;
-        opening->session = session;
-        opening->owner = owner;
+        }
+        opening->lookup = lookup;
         opening->serial = serial;
         opening->caller_cookie = caller_cookie;
-        memcpy(opening->name, name, n_name);
-        if (path)
-                opening->path = memcpy(opening->name + n_name, path, n_path);
-        r = ask_owner(native, session_from_client(owner), session->client.unique_name, name, path,
-                      &opening->node);
+        opening->era = native->era;
+        r = ask_owner(lookup, control, &opening->node);
         if (r != 0)
                 return r;
         r = native_node_add(native, opening->node, NATIVE_NODE_OPENING, opening, NULL);
@@ -116,44 +131,59 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
                 return r;
         }
         DL_APPEND(session->openings, opening);
-        session->n_openings++;
         opening->deadline = loop_now() + OPENING_TIMEOUT;
         DL_APPEND2(native->openings, opening, due_prev, due_next);
-        /* if setting the timer fails, the next look-up sets it */
+        /* if setting the timer fails, the next opening sets it */
         if (native->opening_timer.index == 0)
                 (void)loop_timer_set(native->loop, &native->opening_timer,
                                      native->openings->deadline);
-        steal_ptr(&opening);
+        lookup->opening = steal_ptr(&opening);
         return 0;
 }
 
-/* Answer the look-up with the handle, which the message takes over, and end the caller's cookie. */
-static int answer(struct native_opening *opening, uint64_t handle) {
-        struct native_session *session = opening->session;
-        struct reply reply = {
-                .caller = &session->client,
-                .serial = opening->serial,
-                .caller_cookie = opening->caller_cookie,
-        };
+/* Make the answer. It takes over the handle, even on failure; BUS1_INVALID: it is an error. */
+static int answer_new(struct native_opening *opening, uint64_t handle, struct message **ret_m) {
+        struct native_session *session = opening->lookup->session;
+        struct bus *bus = session->native->bus;
         CLEANUP(message_unrefp) struct message *m = NULL;
         struct writer writer;
         int r;
 
-        voice_init(session->native->bus, &writer, MESSAGE_TYPE_METHOD_RETURN, &session->client, "");
+        if (handle == BUS1_INVALID)
+                return voice_error(bus, &session->client, opening->serial, DRIVER_ERROR("Failed"),
+                                   NATIVE_NO_CHANNEL, ret_m);
+        voice_init(bus, &writer, MESSAGE_TYPE_METHOD_RETURN, &session->client, "");
         writer.reply_serial = opening->serial;
         r = writer_finish(&writer, &m);
-        if (r < 0)
-                native_release(session->native, handle);
-        else {
-                m->attachment_free = native_attachment_free;
-                r = native_attach(session->native, &(struct bus1_transfer){.id = handle}, 1,
-                                  &m->attachment);
-        }
         if (r < 0) {
-                route_end_cookie(&session->client, opening->serial, opening->caller_cookie);
+                native_release(session->native, handle);
                 return r;
         }
-        return route_from_driver(session->native->bus, &session->client, m, &reply);
+        m->attachment_free = native_attachment_free;
+        r = native_attach(session->native, &(struct bus1_transfer){.id = handle}, 1,
+                          &m->attachment);
+        if (r >= 0)
+                *ret_m = steal_ptr(&m);
+        return r;
+}
+
+/* Answer the call, and end the caller's cookie. Takes over the handle. */
+static int answer(struct native_opening *opening, uint64_t handle) {
+        struct client *client = &opening->lookup->session->client;
+        struct reply reply = {
+                .caller = client,
+                .serial = opening->serial,
+                .caller_cookie = opening->caller_cookie,
+        };
+        CLEANUP(message_unrefp) struct message *m = NULL;
+        int r;
+
+        r = answer_new(opening, handle, &m);
+        if (r < 0) {
+                route_end_cookie(client, opening->serial, opening->caller_cookie);
+                return r;
+        }
+        return route_from_driver(client->bus, client, m, &reply);
 }
 
 int native_openings_expire(struct loop_timer *timer) {
@@ -172,31 +202,23 @@ int native_openings_expire(struct loop_timer *timer) {
 }
 
 int native_opening_answered(struct native_opening *opening, struct message *m) {
-        struct native_session *session = opening->session;
-        struct native *native = session->native;
+        struct native_lookup *lookup = opening->lookup;
+        struct native *native = lookup->session->native;
         uint64_t handle = BUS1_INVALID;
-        struct client *owner;
-        int r = 0;
+        int r;
 
         if (m && m->type == MESSAGE_TYPE_METHOD_RETURN)
                 handle = native_attachment_take(m, 0);
-        /* the name may have another owner by now, and the policy may have changed */
-        owner = name_resolve(&native->bus->names, opening->name, strlen(opening->name));
-        if (owner != opening->owner || !native_opening_allowed(native, &session->client, owner)) {
+        /* the owner may have closed the channel, and the caller may be restricted by now */
+        if (handle != BUS1_INVALID &&
+            (opening->era != native->era ||
+             !is_allowed(native, &lookup->session->client, lookup->owner))) {
                 native_release(native, handle);
                 handle = BUS1_INVALID;
         }
-        if (handle == BUS1_INVALID && owner) {
-                r = native_lookup_new(session, owner, opening->name, opening->path, &handle);
-                if (r == -ENOMEM)
-                        return r;
-        }
-        /* a caller whose cookie ends without an answer sees the error NoReply */
-        r = 0;
         if (handle != BUS1_INVALID)
-                r = answer(opening, handle);
-        else
-                route_end_cookie(&session->client, opening->serial, opening->caller_cookie);
+                lookup->opened_in = native->era;
+        r = answer(opening, handle);
         opening_free(opening);
         return r;
 }
@@ -212,6 +234,7 @@ void native_openings_withdraw(struct native *native) {
         struct native_session *session, *next;
         struct writer writer;
 
+        native->era++;
         DL_FOREACH_SAFE(native->sessions, session, next) {
                 CLEANUP(message_unrefp) struct message *m = NULL;
 
@@ -220,11 +243,11 @@ void native_openings_withdraw(struct native *native) {
                 voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &session->client, "");
                 writer.path = BUS_DRIVER_PATH;
                 writer.interface = SESSION_INTERFACE;
-                writer.member = "CloseNodes";
-                /* a session that does not get this message must end, or its nodes stay in use */
+                writer.member = "CloseChannels";
+                /* a session that does not get this message must end, or its channels stay in use */
                 if (writer_finish(&writer, &m) < 0)
                         native_session_close(session, "out of memory");
                 else if (native_send(native, session->home, m, NULL) != 0)
-                        native_session_close(session, "it cannot be told to close its nodes");
+                        native_session_close(session, "it cannot be told to close its channels");
         }
 }

@@ -209,6 +209,11 @@ int native_session_end(struct native_session *session) {
         schedule_cancel(&native->bus->schedule, &session->end);
         native_openings_end(session);
         r = client_disconnect(&session->client);
+        /*
+         * The session node goes first: then the program knows that its session has ended, and does
+         * not take the end of its handles for the end of their owners.
+         */
+        native_node_remove(native, native_node_find(native, session->node), true);
         while (session->lookups)
                 native_lookup_free(session->lookups, true);
         while (session->handles) {
@@ -217,7 +222,6 @@ int native_session_end(struct native_session *session) {
                 else /* client_disconnect() has freed the match rule of a subscription */
                         native_handle_remove(session->handles, true);
         }
-        native_node_remove(native, native_node_find(native, session->node), true);
         if (session->peer_token)
                 bus1_domain_revoke(native->domain, session->peer_token);
         if (session->anchor)

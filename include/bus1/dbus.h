@@ -130,8 +130,8 @@ struct bus1_dbus_message {
          * If the message has a SENDER, it is true. The library keeps the SENDER that the bus has
          * set if the message arrived at a node whose handle only the bus holds: the home node, the
          * node of a published name or object, the node of a subscription, or the reply node of a
-         * call to BUS1_DBUS_BUS. On a direct channel that the bus opened for a member, the library
-         * sets SENDER to that member. From all other messages the library removes SENDER, for
+         * call to BUS1_DBUS_BUS. On a direct channel of a member, the library sets SENDER to that
+         * member. From all other messages the library removes SENDER, for
          * example from replies to calls through a handle, and from calls through a handle that came
          * from bus1_dbus_object_get_handle().
          */
@@ -165,7 +165,10 @@ struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *messag
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
 /* Take over the handle at index i. Returns BUS1_INVALID when there is none, or it was taken. */
 uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i);
-/* Release a handle, and stop watching it. Unknown handles and BUS1_INVALID are ignored. */
+/*
+ * Release a handle, and stop watching it. What was sent through it still arrives. Unknown handles
+ * and BUS1_INVALID are ignored.
+ */
 void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
 
 /* calling */
@@ -173,9 +176,15 @@ void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
 /*
  * Send a signal, or a call without a reply, which gets the flag NO_REPLY_EXPECTED. The handles, at
  * most 256 (255 in a call with a reply), are copied: the sender keeps its own. Returns -EBADRQC
- * when to or a handle is unknown, -ENOTCONN when the bus has gone, or to is BUS1_DBUS_BUS and there
- * is no bus, -EDQUOT when a quota is used up, for example the receiver's, -EMSGSIZE when there are
- * too many handles or the message is too large.
+ * when to or a handle is unknown or has ended, -ENOTCONN when the bus has gone, or to is
+ * BUS1_DBUS_BUS and there is no bus, -EDQUOT when a quota is used up, for example the receiver's,
+ * or the receiver does not receive what was sent, -EMSGSIZE when there are too many handles or the
+ * message is too large.
+ *
+ * Messages through one handle arrive in order. When calls through a handle from a look-up begin to
+ * go directly to the owner, this function and bus1_dbus_call_async() may wait until the bus has
+ * handled what was sent before, at most a second. When they cease to go directly, the library sends
+ * the last ones again at the next dispatch, wait or call.
  */
 int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles);
@@ -185,7 +194,9 @@ int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
  * and calls that arrive meanwhile are kept for dispatch. Returns -EREMOTEIO when the callee or the
  * bus answers with an error, when the callee has gone or has dropped the call (NoReply), or when
  * its reply is invalid; -ETIMEDOUT; -ECONNRESET when the bus goes during the call; or an error of
- * the send, see bus1_dbus_send(). The name and text of the D-Bus error are in error.
+ * the send, see bus1_dbus_send(). The name and text of the D-Bus error are in error. If a looked-up
+ * handle has ended, the name is NameHasNoOwner when the owner did not get the call, and NoReply
+ * when it may have got it. If the session of this member has ended, the name is Disconnected.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
@@ -234,15 +245,20 @@ int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t fla
 int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
                            DBusError *error);
 /*
- * Request a name and give it a node of its own. Then the bus may give a direct channel to a native
- * program that looks up the name.
+ * Request a name and give it a node of its own. Then a native program that looks up the name may
+ * get a direct channel.
  */
 int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags, uint32_t *ret_result,
                       DBusError *error);
 /*
  * Get a handle to a name. Calls through the handle reach the member that owns the name at the
- * look-up, and need no DESTINATION. When this member loses the name, the handle's node ends. Only
- * calls can be sent through the handle; other messages are dropped. flags must be 0.
+ * look-up, and need no DESTINATION. When this member loses the name or leaves, the handle's node
+ * ends, and for no other reason. Only calls can be sent through the handle; other messages are
+ * dropped. flags must be 0.
+ *
+ * The calls go to the owner directly, if they may, or else through the bus. The library changes
+ * between the two ways by itself, for example when somebody begins to monitor the bus, and the
+ * program does not notice. The handle is the same, also when it is passed on.
  */
 int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t flags, uint64_t *ret_handle,
                      DBusError *error);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/connect.h"
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
@@ -98,6 +99,7 @@ PUBLIC int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error) {
 
 PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         struct incoming *incoming, *next_incoming;
+        struct channel *channel, *next_channel;
         struct watch *watch, *next_watch;
         struct node *node, *next_node;
 
@@ -109,6 +111,9 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
                 bus1_dbus_object_free(bus->objects);
         while (bus->subscriptions)
                 bus1_dbus_subscription_free(bus->subscriptions);
+        HASH_ITER(hh, bus->channels, channel, next_channel) {
+                channel_free(channel);
+        }
         while (bus->pending)
                 pending_free(bus, bus->pending);
         DL_FOREACH_SAFE(bus->incoming, incoming, next_incoming) {

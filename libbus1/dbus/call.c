@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
@@ -15,6 +16,20 @@
 #include "libbus1/dbus/wait.h"
 
 #define TIMEOUT_DEFAULT_MS 25000
+#define PING_TIMEOUT_MS 1000
+
+/*
+ * Wait for an answer of the bus itself. It comes after the bus has handled all that this peer sent
+ * to it before.
+ */
+static int call_ping(struct bus1_dbus *bus) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *m = NULL;
+
+        m = dbus_message_new_method_call(BUS_NAME, BUS_PATH, DBUS_INTERFACE_PEER, "Ping");
+        if (!m)
+                return -ENOMEM;
+        return bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, PING_TIMEOUT_MS, NULL, NULL);
+}
 
 static uint64_t deadline_from_timeout(int timeout_ms) {
         if (timeout_ms == INT_MAX)
@@ -24,7 +39,104 @@ static uint64_t deadline_from_timeout(int timeout_ms) {
         return now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 }
 
-/* If ret_received is not NULL, also wait for the next message, see send_message_and_wait(). */
+/*
+ * The way of a message: if *to is a looked-up handle, it becomes the handle to send through, and
+ * *ret_channel is its struct channel, else NULL. Returns 0, -EBADRQC if the program has released
+ * the handle, or -EDQUOT if the owner takes no more messages.
+ */
+static int find_way(struct bus1_dbus *bus, uint64_t *to, struct channel **ret_channel) {
+        uint64_t handle = *to;
+        struct channel *c;
+
+        *ret_channel = channel_find(bus, handle);
+        if (!*ret_channel)
+                return 0;
+        receive_recent(bus);
+        c = channel_find(bus, handle);
+        if (c && !c->released)
+                channel_prepare(c);
+        if (c && c->state == CHANNEL_READY && !channel_has_passed(c) && call_ping(bus) < 0) {
+                c = channel_find(bus, handle);
+                if (c)
+                        channel_drop(c);
+        }
+        /* receiving may have closed the channel, or ended the handle */
+        c = channel_find(bus, handle);
+        if (c && c->released)
+                return -EBADRQC;
+        if (c && c->state == CHANNEL_READY)
+                channel_open(c);
+        if (c && c->state == CHANNEL_OPEN) {
+                if (channel_is_full(c))
+                        return -EDQUOT;
+                *to = c->direct;
+        }
+        *ret_channel = c;
+        return 0;
+}
+
+/*
+ * Send a message of the program. The nodes whose handles go in front of the others are in created,
+ * and p is the call, or NULL. See also send_wire().
+ */
+static int find_way_and_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                             struct bus1_transfer *created, size_t n_created,
+                             const uint64_t *handles, size_t n_handles, struct pending *p,
+                             struct bus1_received **ret_received) {
+        CLEANUP(wire_deinit) struct wire wire = {};
+        struct outgoing *o = NULL;
+        struct channel *c;
+        int r;
+
+        r = find_way(bus, &to, &c);
+        if (r >= 0)
+                r = message_to_wire(bus, message, &wire);
+        if (r >= 0 && c && c->state == CHANNEL_OPEN)
+                r = outgoing_new(bus, handles, n_handles, &o);
+        if (r < 0)
+                return r;
+        r = send_wire(bus, to, &wire, created, n_created, handles, n_handles, p ? p->deadline : 0,
+                      ret_received);
+        if (r < 0) {
+                outgoing_free(bus, o);
+                return r;
+        }
+        if (o) {
+                o->wire = wire;
+                wire = (struct wire){};
+        }
+        if (c)
+                channel_sent(c, o, p);
+        return 0;
+}
+
+static int send_on_the_way(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                           struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+                           size_t n_handles, struct pending *p,
+                           struct bus1_received **ret_received) {
+        int r;
+
+        if (n_handles > 0 && !handles)
+                return -EINVAL;
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
+        r = find_way_and_send(bus, to, message, created, n_created, handles, n_handles, p,
+                              ret_received);
+        use_end(bus);
+        return r;
+}
+
+PUBLIC int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                          const uint64_t *handles, size_t n_handles) {
+        if (!bus || !message)
+                return -EINVAL;
+        if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_METHOD_CALL)
+                dbus_message_set_no_reply(message, TRUE);
+        return send_on_the_way(bus, to, message, NULL, 0, handles, n_handles, NULL, NULL);
+}
+
+/* If ret_received is not NULL, also wait for the next message, see send_wire(). */
 static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
                       const uint64_t *handles, size_t n_handles, int timeout_ms,
                       struct pending **ret_pending, struct bus1_received **ret_received) {
@@ -41,15 +153,18 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, 
         p = calloc(1, sizeof(*p));
         if (!p)
                 return -ENOMEM;
+        pending_init(p);
         p->deadline = deadline_from_timeout(timeout_ms);
-        r = send_message_and_wait(bus, to, message, created, ret_node ? 2 : 1, handles, n_handles,
-                                  p->deadline, ret_received);
+        r = send_on_the_way(bus, to, message, created, ret_node ? 2 : 1, handles, n_handles, p,
+                            ret_received);
         if (r < 0)
                 return r;
         p->node = created[0].id;
         p->serial = dbus_message_get_serial(message);
         r = node_add(bus, p->node, NODE_REPLY, p, to == BUS1_DBUS_BUS || to == bus->session);
         if (r < 0) {
+                if (p->outgoing)
+                        p->outgoing->pending = NULL;
                 use_release(bus, p->node);
                 if (ret_received && *ret_received)
                         receive_one(bus, *ret_received);
@@ -145,12 +260,18 @@ static int call_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
         int r;
 
         r = call_start(bus, to, message, ret_node, handles, n_handles, timeout_ms, &p, &received);
+        if (r == -EBADRQC && !handle_is_known(bus, to)) {
+                dbus_set_error_const(error, DBUS_ERROR_NAME_HAS_NO_OWNER, OWNER_GONE_TEXT);
+                return r;
+        }
         if (r < 0)
                 return error_from_errno(error, r, "Sending the call");
         p->fn = blocking_done;
         p->userdata = &reply;
-        p->blocking = true;
+        p->at_reception = true;
         r = bus->can_wait ? waiting_run(bus, p, received, &reply) : blocking_run(bus, p, &reply);
+        if (r == -ETIMEDOUT && p->error)
+                r = p->error;
         if (r < 0)
                 pending_cancel(bus, p);
         wait_arm(bus);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
@@ -60,16 +61,16 @@ static bool message_is_copy(const struct bus1_dbus_message *m) {
         return message->reply_handle == BUS1_INVALID && !message->had_reply_handle;
 }
 
-static void dispatch_message(struct bus1_dbus *bus, struct node *node,
+static void dispatch_message(struct bus1_dbus *bus, enum node_kind kind, void *data,
                              struct bus1_dbus_message *m) {
-        if (node->kind == NODE_SUBSCRIPTION) {
-                struct bus1_dbus_subscription *s = node->data;
+        if (kind == NODE_SUBSCRIPTION) {
+                struct bus1_dbus_subscription *s = data;
 
                 s->fn(m, s->userdata);
         } else if (message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
-                   (node->kind != NODE_HOME || !message_is_copy(m))) {
-                dispatch_call(bus, node->kind == NODE_OBJECT ? node->data : NULL, m);
-        } else if (node->kind == NODE_HOME) {
+                   (kind != NODE_HOME || !message_is_copy(m))) {
+                dispatch_call(bus, kind == NODE_OBJECT ? data : NULL, m);
+        } else if (kind == NODE_HOME) {
                 session_handle_signal(m);
                 if (bus->signal_fn)
                         bus->signal_fn(m, bus->signal_userdata);
@@ -89,6 +90,24 @@ static void dispatch_handle_release(struct bus1_dbus *bus, struct node *node) {
                 object_unreferenced(data, id);
 }
 
+/* A message has arrived at a node that is for no reply. */
+static void dispatch_to_node(struct bus1_dbus *bus, struct node *node, struct incoming *incoming) {
+        enum node_kind kind = node->kind;
+        void *data = node->data;
+        int r = 0;
+
+        if (!incoming->message)
+                r = incoming_message_new(bus, incoming->received, node, &incoming->message);
+        if (node_is_channel(node)) {
+                /* like the bus, for calls that come through it */
+                if (r >= 0 && kind == NODE_OBJECT)
+                        r = object_set_path(data, incoming->message->message);
+                channel_node_served(bus, node); /* this may remove the entry */
+        }
+        if (r >= 0)
+                dispatch_message(bus, kind, data, incoming->message);
+}
+
 static void dispatch_incoming(struct bus1_dbus *bus, struct incoming *incoming) {
         struct bus1_received *received = incoming->received;
         uint64_t id = received->metadata.metadata.id;
@@ -105,9 +124,8 @@ static void dispatch_incoming(struct bus1_dbus *bus, struct incoming *incoming) 
                 receive_reply(bus, node->data, received);
         else if (received->type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE)
                 dispatch_handle_release(bus, node);
-        else if (incoming->message ||
-                 incoming_message_new(bus, received, node, &incoming->message) >= 0)
-                dispatch_message(bus, node, incoming->message);
+        else
+                dispatch_to_node(bus, node, incoming);
 }
 
 /* All that the bus has sent is handled, and no call is pending. */
@@ -138,8 +156,7 @@ static int dispatch_one(struct bus1_dbus *bus) {
         } else if (pending_expire(bus)) {
                 r = 1;
         } else if (r < 0 && bus->pending) {
-                pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED,
-                             "The bus has gone, or has ended the session");
+                pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED, BUS_GONE_TEXT);
                 r = 1;
         } else if (r < 0) {
                 dispatch_end(bus);

@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/call.h"
+#include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 
@@ -55,7 +56,7 @@ int call_bus_with_node(struct bus1_dbus *bus, const char *member, enum node_kind
                             first_arg_type, args);
         va_end(args);
         /* From here on, only the bus has a handle to the node, if the call has succeeded. */
-        bus1_dbus_release(bus, handle);
+        handle_release(bus, handle);
         if (r < 0) {
                 node_end(bus, *ret_node);
                 *ret_node = BUS1_INVALID;
@@ -145,8 +146,10 @@ PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t f
         return r;
 }
 
+/* Take the handle out of the reply to a look-up. */
 static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_handle,
                              DBusError *error) {
+        dbus_uint64_t number;
         uint64_t handle = bus1_dbus_message_take_handle(reply, 0);
 
         if (handle == BUS1_INVALID) {
@@ -154,6 +157,9 @@ static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_hand
                                "The node of the handle ended during the look-up; look up again");
                 return -ECONNRESET;
         }
+        if (dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT64, &number,
+                                  DBUS_TYPE_INVALID))
+                channel_new(reply->bus, handle, number);
         *ret_handle = handle;
         return 0;
 }

@@ -10,6 +10,9 @@
 
 #include <dbus/dbus.h>
 
+#define OWNER_GONE_TEXT "The handle has ended: its owner has left the bus, or has lost the name"
+#define BUS_GONE_TEXT "The bus has gone, or has ended the session"
+
 #define ERROR_NAME_MAX 64
 
 /*

@@ -18,14 +18,16 @@
  *
  *        session, a handle of this peer  ----->  the session node, which the bus keeps
  *
+ *        callee's library -----> control                 the end of a direct channel
+ *
  * Receiving and dispatching are separate steps. A blocking call receives messages until its reply
- * arrives, and leaves the others queued in order (except calls of org.bus1.Session1, see
+ * arrives, and leaves the others queued in order (except those for the library itself, see
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, use < node < message < pending, object < wait,
- * session < receive < call < driver < introspect, properties < object-call < dispatch < bus.
- * event.c is a library of its own.
+ * lowest to the highest: error, wire, connect, use < node < message < channel-node, outgoing <
+ * pending, object < channel, wait < session < receive < call < driver < introspect, properties <
+ * object-call < dispatch < bus. event.c is a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -73,6 +75,9 @@ struct bus1_dbus {
         struct node *nodes;
         struct pending *pending;
         struct watch *watches;
+        struct channel *channels;        /* of looked-up handles */
+        struct channel *channels_direct; /* those that have the handle of a direct channel */
+        uint64_t received_at;            /* when the library last looked for messages */
         struct incoming *incoming;
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_object *objects_by_path;

@@ -15,14 +15,13 @@
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wire.h"
 
-#define HANDLES_MAX 256
 #define ERROR_TEXT_MAX 1024
 
 /* received messages */
 
 void release_transfers(struct bus1_dbus *bus, struct bus1_received *received) {
         for (size_t i = 0; i < received->n_transfers; i++)
-                bus1_dbus_release(bus, received->transfers[i].id);
+                handle_release(bus, received->transfers[i].id);
         received->n_transfers = 0;
 }
 
@@ -127,9 +126,9 @@ PUBLIC struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_messag
         if (!m || --m->n_refs > 0)
                 return NULL;
         if (message->bus) {
-                bus1_dbus_release(message->bus, m->reply_handle);
+                handle_release(message->bus, m->reply_handle);
                 for (size_t i = 0; i < message->n_handles; i++)
-                        bus1_dbus_release(message->bus, message->handles[i]);
+                        handle_release(message->bus, message->handles[i]);
                 DL_DELETE(message->bus->messages, m);
         }
         dbus_message_unref(message->message);
@@ -149,9 +148,18 @@ PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message,
 
 /* sending */
 
+int message_to_wire(struct bus1_dbus *bus, DBusMessage *message, struct wire *ret_wire) {
+        if (dbus_message_get_serial(message) == 0) {
+                if (++bus->serial == 0)
+                        bus->serial = 1;
+                dbus_message_set_serial(message, bus->serial);
+        }
+        return wire_from_message(message, ret_wire);
+}
+
 /* Send, and wait if ret_received is not NULL and the peer can wait. */
-static int send_wire(struct bus1_dbus *bus, uint64_t to, struct bus1_message *message,
-                     uint64_t deadline, struct bus1_received **ret_received) {
+static int send_and_wait(struct bus1_dbus *bus, uint64_t to, struct bus1_message *message,
+                         uint64_t deadline, struct bus1_received **ret_received) {
         struct bus1_cmd_send send = {
                 .n_destinations = 1,
                 .ptr_destinations = (uintptr_t)&to,
@@ -172,18 +180,10 @@ static int send_wire(struct bus1_dbus *bus, uint64_t to, struct bus1_message *me
         return r < 0 && call.n_sends > 0 ? r : 0;
 }
 
-int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-                 struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
-                 size_t n_handles) {
-        return send_message_and_wait(bus, to, message, created, n_created, handles, n_handles, 0,
-                                     NULL);
-}
-
-static int send_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-                         struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
-                         size_t n_handles, uint64_t deadline, struct bus1_received **ret_received) {
+int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
+              struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+              size_t n_handles, uint64_t deadline, struct bus1_received **ret_received) {
         struct bus1_transfer transfers[HANDLES_MAX];
-        CLEANUP(wire_deinit) struct wire wire = {};
         struct bus1_message_fds m = {};
         struct iovec vec;
         int r;
@@ -194,33 +194,29 @@ static int send_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
                 to = bus->session;
         if (to == BUS1_INVALID || bus->gone)
                 return -ENOTCONN;
-        if (dbus_message_get_serial(message) == 0) {
-                if (++bus->serial == 0)
-                        bus->serial = 1;
-                dbus_message_set_serial(message, bus->serial);
-        }
         for (size_t i = 0; i < n_created; i++)
                 transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)
                 transfers[n_created + i] = (struct bus1_transfer){.id = handles[i]};
-        r = wire_from_message(message, &wire);
-        if (r < 0)
-                return r;
-        vec = (struct iovec){wire.data, (size_t)wire.n_data};
+        vec = (struct iovec){wire->data, (size_t)wire->n_data};
         m.message.type = BUS1_MESSAGE_TYPE_USER;
         m.message.n_transfers = n_created + n_handles;
         m.message.ptr_transfers = (uintptr_t)transfers;
-        m.message.n_data = (uint64_t)wire.n_data;
+        m.message.n_data = (uint64_t)wire->n_data;
         m.message.n_data_vecs = 1;
         m.message.ptr_data_vecs = (uintptr_t)&vec;
-        if (wire.n_fds > 0) {
+        if (wire->n_fds > 0) {
                 m.message.flags = BUS1_MESSAGE_FLAG_FDS;
-                m.n_fds = wire.n_fds;
-                m.ptr_fds = (uintptr_t)wire.fds;
+                m.n_fds = wire->n_fds;
+                m.ptr_fds = (uintptr_t)wire->fds;
         }
         if (ret_received)
                 *ret_received = NULL;
-        r = send_wire(bus, to, &m.message, deadline, ret_received);
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
+        r = send_and_wait(bus, to, &m.message, deadline, ret_received);
+        use_end(bus);
         /* The core, or the session node, has ended before the library has heard of it. */
         if (r == -ESHUTDOWN || (r == -EBADRQC && to == bus->session))
                 return -ENOTCONN;
@@ -231,30 +227,18 @@ static int send_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
         return 0;
 }
 
-int send_message_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-                          struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
-                          size_t n_handles, uint64_t deadline,
-                          struct bus1_received **ret_received) {
+int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                 struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+                 size_t n_handles) {
+        CLEANUP(wire_deinit) struct wire wire = {};
         int r;
 
         if (!bus || !message || (n_handles > 0 && !handles))
                 return -EINVAL;
-        r = use_begin(bus);
+        r = message_to_wire(bus, message, &wire);
         if (r < 0)
                 return r;
-        r = send_and_wait(bus, to, message, created, n_created, handles, n_handles, deadline,
-                          ret_received);
-        use_end(bus);
-        return r;
-}
-
-PUBLIC int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-                          const uint64_t *handles, size_t n_handles) {
-        if (!message)
-                return -EINVAL;
-        if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_METHOD_CALL)
-                dbus_message_set_no_reply(message, TRUE);
-        return send_message(bus, to, message, NULL, 0, handles, n_handles);
+        return send_wire(bus, to, &wire, created, n_created, handles, n_handles, 0, NULL);
 }
 
 PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
@@ -265,16 +249,12 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 
 /* replying */
 
-/*
- * Does the handle exist? A send with several handles that fails with -EBADRQC does not say which
- * handle is unknown. Also false if the handle cannot be copied for another reason, such as a quota.
- */
-static bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
+bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
         struct bus1_transfer src = {.id = handle}, copy;
 
         if (bus1_client_transfer(bus->client, NULL, 1, &src, &copy) < 0)
                 return false;
-        bus1_dbus_release(bus, copy.id);
+        handle_release(bus, copy.id);
         return true;
 }
 

@@ -18,6 +18,9 @@
  */
 
 #include "libbus1/dbus/membership.h"
+#include "libbus1/dbus/wire.h"
+
+#define HANDLES_MAX 256
 
 struct node;
 
@@ -54,11 +57,18 @@ void reply_errno(struct bus1_dbus_message *call, int r);
 int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
                  size_t n_handles);
+/* Marshal a message to send. A message without a serial gets one. */
+int message_to_wire(struct bus1_dbus *bus, DBusMessage *message, struct wire *ret_wire);
 /*
- * The same, and then, if ret_received is not NULL, wait for a message until the deadline.
- * *ret_received gets the next message, or NULL if there was none in time, if the wait failed, or if
- * the peer cannot wait (bus->can_wait).
+ * The same as send_message() for a marshalled message, and then, if ret_received is not NULL, wait
+ * for a message until the deadline. *ret_received gets the next message, or NULL if there was none
+ * in time, if the wait failed, or if the peer cannot wait (bus->can_wait).
  */
-int send_message_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-                          struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
-                          size_t n_handles, uint64_t deadline, struct bus1_received **ret_received);
+int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
+              struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+              size_t n_handles, uint64_t deadline, struct bus1_received **ret_received);
+/*
+ * Does the handle exist? A send with several handles that fails with -EBADRQC does not say which
+ * handle is unknown. Also false if the handle cannot be copied for another reason, such as a quota.
+ */
+bool handle_is_known(struct bus1_dbus *bus, uint64_t handle);

@@ -17,6 +17,7 @@ int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data
         node->kind = kind;
         node->data = data;
         node->trusted = trusted;
+        node->control = BUS1_INVALID;
         HASH_ADD(hh, bus->nodes, id, sizeof(node->id), node);
         if (!node->hh.tbl) {
                 free(node);
@@ -60,13 +61,14 @@ void node_remove(struct bus1_dbus *bus, uint64_t id) {
         if (!node)
                 return;
         HASH_DELETE(hh, bus->nodes, node);
+        handle_release(bus, node->control);
         free(node->sender);
         free(node->name);
         free(node);
 }
 
-PUBLIC void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle) {
-        if (!bus || handle == BUS1_INVALID)
+void handle_release(struct bus1_dbus *bus, uint64_t handle) {
+        if (handle == BUS1_INVALID)
                 return;
         bus1_dbus_unwatch(bus, handle);
         use_release(bus, handle);

@@ -17,6 +17,7 @@ enum node_kind {
         NODE_REPLY,        /* data: struct pending */
         NODE_OBJECT,       /* data: struct bus1_dbus_object */
         NODE_SUBSCRIPTION, /* data: struct bus1_dbus_subscription */
+        NODE_CONTROL,      /* data: struct channel */
 };
 
 struct node {
@@ -30,7 +31,12 @@ struct node {
          */
         bool trusted;
         char *sender;
-        char *name; /* the name that the member looked up; only nodes of direct channels have one */
+        /* only nodes of direct channels (channel-node.h): */
+        char *name;          /* the name that the member looked up; NULL on other nodes */
+        uint64_t control;    /* a handle to the library of that member; or BUS1_INVALID */
+        uint64_t n_accepted; /* messages that have arrived */
+        unsigned n_queued;   /* those of them that wait for dispatch */
+        bool closed;         /* bus1 has released the node; the entry is for those that wait */
         UT_hash_handle hh;
 };
 
@@ -46,6 +52,8 @@ int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data
 /* Make a node and its entry. The caller owns *ret_handle, the only handle to the node. */
 int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool trusted, uint64_t *ret_id,
              uint64_t *ret_handle);
+/* Release a handle of this peer. BUS1_INVALID is fine. */
+void handle_release(struct bus1_dbus *bus, uint64_t handle);
 /* Remove the entry, without releasing the node. */
 void node_remove(struct bus1_dbus *bus, uint64_t id);
 /* Remove the entry and release the node. */

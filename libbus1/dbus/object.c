@@ -7,6 +7,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/node.h"
 
 PUBLIC int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
@@ -53,10 +54,15 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
                 return NULL;
         bus = object->bus;
         HASH_ITER(hh, bus->nodes, node, next) {
-                if (node->kind == NODE_OBJECT && node->data == object)
-                        node_end(bus, node->id);
+                uint64_t id = node->id;
+
+                if (node->kind != NODE_OBJECT || node->data != object)
+                        continue;
+                if (node_is_channel(node))
+                        channel_node_close(bus, node);
+                node_end(bus, id);
         }
-        bus1_dbus_release(bus, object->handle);
+        handle_release(bus, object->handle);
         if (object->path)
                 HASH_DELETE(hh, bus->objects_by_path, object);
         DL_DELETE(bus->objects, object);
@@ -72,6 +78,12 @@ PUBLIC struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object 
 
 PUBLIC const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object) {
         return object->path ? object->path : "/";
+}
+
+int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call) {
+        if (!object->path || dbus_message_has_path(call, object->path))
+                return 0;
+        return dbus_message_set_path(call, object->path) ? 0 : -ENOMEM;
 }
 
 bool object_has_interface(const struct bus1_dbus_object *object, const char *name) {
@@ -122,7 +134,7 @@ PUBLIC int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object,
         if (object->handle == BUS1_INVALID)
                 return -ESTALE;
         object->unreferenced = fn;
-        bus1_dbus_release(object->bus, object->handle);
+        handle_release(object->bus, object->handle);
         object->handle = BUS1_INVALID;
         return 0;
 }

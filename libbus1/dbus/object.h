@@ -36,6 +36,8 @@ struct bus1_dbus_object {
 
 /* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
+/* The call is one of this object, whatever its PATH. Returns 0 or -ENOMEM. */
+int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call);
 /* Is name that of a standard interface, which every object has, or of one of the object's own? */
 bool object_has_interface(const struct bus1_dbus_object *object, const char *name);
 int object_reply_unknown_interface(const struct bus1_dbus_object *object,

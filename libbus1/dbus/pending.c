@@ -2,12 +2,20 @@
 
 #include "libbus1/dbus/pending.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
+#include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/outgoing.h"
 #include "libbus1/dbus/use.h"
+
+void pending_init(struct pending *p) {
+        p->node = p->former = p->via = BUS1_INVALID;
+}
 
 void pending_insert(struct bus1_dbus *bus, struct pending *p) {
         struct pending *after = bus->pending ? bus->pending->prev : NULL;
@@ -20,6 +28,10 @@ void pending_insert(struct bus1_dbus *bus, struct pending *p) {
 
 void pending_free(struct bus1_dbus *bus, struct pending *p) {
         node_remove(bus, p->node);
+        if (p->former != BUS1_INVALID)
+                node_remove(bus, p->former);
+        if (p->outgoing)
+                p->outgoing->pending = NULL;
         DL_DELETE(bus->pending, p);
         free(p);
 }
@@ -27,6 +39,28 @@ void pending_free(struct bus1_dbus *bus, struct pending *p) {
 void pending_cancel(struct bus1_dbus *bus, struct pending *p) {
         use_release(bus, p->node);
         pending_free(bus, p);
+}
+
+int pending_move(struct bus1_dbus *bus, struct pending *p, uint64_t node) {
+        int r;
+
+        r = node_add(bus, node, NODE_REPLY, p, false);
+        if (r < 0) {
+                use_release(bus, node);
+                return r;
+        }
+        /* who has the handle of the former node cannot answer any more */
+        use_release(bus, p->node);
+        p->former = p->node;
+        p->node = node;
+        return 0;
+}
+
+void pending_abort(struct bus1_dbus *bus, struct pending *p, int error) {
+        DL_DELETE(bus->pending, p);
+        p->error = error;
+        p->deadline = 0;
+        pending_insert(bus, p);
 }
 
 void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus_message *reply) {
@@ -48,11 +82,16 @@ void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, co
 }
 
 bool pending_expire(struct bus1_dbus *bus) {
+        char name[ERROR_NAME_MAX];
         struct pending *p = bus->pending;
 
         if (!p || p->deadline == UINT64_MAX || p->deadline > now_ns())
                 return false;
         use_release(bus, p->node);
-        pending_fail(bus, p, DBUS_ERROR_TIMEOUT, "No reply within the time-out");
+        if (p->error)
+                pending_fail(bus, p, error_name_from_errno(p->error, name),
+                             error_text_from_errno(p->error));
+        else
+                pending_fail(bus, p, DBUS_ERROR_TIMEOUT, "No reply within the time-out");
         return true;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
@@ -16,13 +18,13 @@
 #include "libbus1/dbus/wait.h"
 
 #define RECEIVE_MAX 64
+#define RECEIVE_RECENT (10 * NS_PER_MS)
 
 /*
- * In bytes. Calls that the bus makes are smaller, except OpenNode for a very long path. Such a call
- * is left to dispatch, which answers that there is no such object. Then the look-up gets no direct
- * channel.
+ * In bytes. Calls for the library are smaller, except OpenChannel for a very long path. Such a call
+ * is left to dispatch, which answers that there is no such object. Then there is no direct channel.
  */
-#define SESSION_CALL_MAX 4096
+#define LIBRARY_CALL_MAX 4096
 
 void incoming_free(struct incoming *incoming) {
         bus1_received_free(incoming->received);
@@ -43,8 +45,13 @@ void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_receive
         int r;
 
         if (received->type != BUS1_MESSAGE_TYPE_USER) {
-                pending_fail(bus, p, DBUS_ERROR_NO_REPLY,
-                             "The callee has gone, or has dropped the call");
+                if (bus->gone && !p->is_direct)
+                        pending_fail(bus, p, DBUS_ERROR_DISCONNECTED, BUS_GONE_TEXT);
+                else if (p->owner_gone)
+                        pending_fail(bus, p, DBUS_ERROR_NAME_HAS_NO_OWNER, OWNER_GONE_TEXT);
+                else
+                        pending_fail(bus, p, DBUS_ERROR_NO_REPLY,
+                                     "The callee has gone, or has dropped the call");
                 return;
         }
         r = incoming_message_new(bus, received, node_find(bus, p->node), &m);
@@ -65,39 +72,70 @@ void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_receive
         pending_complete(bus, p, m);
 }
 
-static bool receive_blocking(struct bus1_dbus *bus, struct node *node,
+static bool receive_for_call(struct bus1_dbus *bus, struct node *node,
                              struct bus1_received *received) {
-        struct pending *p = node && node->kind == NODE_REPLY ? node->data : NULL;
+        struct pending *p = node->data;
 
-        if (!p || !p->blocking)
+        if (p->node != node->id) {
+                release_transfers(bus, received); /* the call was sent again, see pending.h */
+                return true;
+        }
+        channel_replied(bus, p);
+        if (!p->at_reception)
                 return false;
         receive_reply(bus, p, received);
         return true;
 }
 
 /*
- * The library runs calls of org.bus1.Session1 when it receives them, even while a call of the
- * program blocks: the bus makes these calls on behalf of other members, and the blocking call may
- * itself wait for one of those members. So each small message for the home node is parsed here. If
- * the message is no such call, *ret_message gets it, and the function returns false.
+ * The library runs calls of org.bus1.Session1 and org.bus1.Channel1 when it receives them, even
+ * while a call of the program blocks: they are made on behalf of other members, and the blocking
+ * call may itself wait for one of those members. So each small message for the home node or the
+ * node of a channel is parsed here. If the message is no such call, *ret_message gets it, and the
+ * function returns false.
  */
-static bool receive_session_call(struct bus1_dbus *bus, struct node *node,
-                                 struct bus1_received *received,
-                                 struct bus1_dbus_message **ret_message) {
-        struct bus1_dbus_message *m;
+static bool receive_for_library(struct bus1_dbus *bus, struct node *node,
+                                struct bus1_received *received,
+                                struct bus1_dbus_message **ret_message) {
+        CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *m = NULL;
 
-        if (!node || node->kind != NODE_HOME || received->type != BUS1_MESSAGE_TYPE_USER ||
-            received->n_data > SESSION_CALL_MAX)
+        if (received->type != BUS1_MESSAGE_TYPE_USER || received->n_data > LIBRARY_CALL_MAX)
                 return false;
         if (incoming_message_new(bus, received, node, &m) < 0)
                 return true; /* drop a message that is invalid, or that there is no memory for */
-        if (!session_is_call(m)) {
-                *ret_message = m;
-                return false;
+        if (node->kind == NODE_HOME && session_is_call(m)) {
+                session_dispatch(m);
+                return true;
         }
-        session_dispatch(m);
-        bus1_dbus_message_unref(m);
-        return true;
+        if (node->kind != NODE_HOME && channel_node_answers(m))
+                return true;
+        *ret_message = steal_ptr(&m);
+        return false;
+}
+
+/*
+ * Handle at reception what must not wait for dispatch. Returns false if it is for dispatch. Then
+ * *ret_message may be the message that was made from received.
+ */
+static bool receive_at_once(struct bus1_dbus *bus, struct node *node,
+                            struct bus1_received *received,
+                            struct bus1_dbus_message **ret_message) {
+        if (received->type == BUS1_MESSAGE_TYPE_NODE_RELEASE)
+                return channel_ended(bus, received->metadata.metadata.id);
+        if (!node)
+                return false;
+        if (node->kind == NODE_REPLY)
+                return receive_for_call(bus, node, received);
+        if (node->kind == NODE_CONTROL) {
+                channel_controlled(bus, node, received);
+                return true;
+        }
+        if (!node_is_channel(node))
+                return node->kind == NODE_HOME &&
+                       receive_for_library(bus, node, received, ret_message);
+        if (received->type == BUS1_MESSAGE_TYPE_USER)
+                channel_node_accepted(node);
+        return receive_for_library(bus, node, received, ret_message);
 }
 
 static bool is_end_of_session(const struct bus1_dbus *bus, const struct bus1_received *received) {
@@ -113,8 +151,7 @@ static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
 
         if (received->type != BUS1_MESSAGE_TYPE_NODE_RELEASE)
                 node = node_find(bus, received->metadata.metadata.id);
-        if (receive_blocking(bus, node, received) ||
-            receive_session_call(bus, node, received, &m)) {
+        if (receive_at_once(bus, node, received, &m)) {
                 bus1_received_free(received);
                 return 0;
         }
@@ -127,6 +164,8 @@ static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
                 bus1_received_free(received);
                 return -ENOMEM;
         }
+        if (node && node_is_channel(node) && received->type == BUS1_MESSAGE_TYPE_USER)
+                channel_node_queued(node);
         *incoming = (struct incoming){.received = received, .message = m};
         DL_APPEND(bus->incoming, incoming);
         return 0;
@@ -139,6 +178,7 @@ int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received *
         if (bus->gone)
                 return -ECONNRESET;
         r = bus1_client_call_alloc(bus->client, &call, ret_received);
+        bus->received_at = now_ns();
         if (r >= 0 || r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR || r == -ENOMEM)
                 return r;
         bus->gone = true;
@@ -193,6 +233,7 @@ static int receive_some(struct bus1_dbus *bus) {
         struct bus1_received *received;
         int r;
 
+        bus->received_at = now_ns();
         for (int n = 0; n < RECEIVE_MAX; n++) {
                 r = bus1_client_recv_alloc(bus->client, &received);
                 if (r == -EAGAIN)
@@ -203,11 +244,20 @@ static int receive_some(struct bus1_dbus *bus) {
                         bus->gone = true;
                         return n;
                 }
+                bus->gone |= is_end_of_session(bus, received);
                 r = incoming_add(bus, received);
                 if (r < 0)
                         return r;
         }
         return RECEIVE_MAX;
+}
+
+void receive_recent(struct bus1_dbus *bus) {
+        if (now_ns() - bus->received_at < RECEIVE_RECENT)
+                return;
+        /* whatever fails here fails once more when the program receives */
+        (void)receive_some(bus);
+        wait_arm(bus);
 }
 
 int receive_all(struct bus1_dbus *bus) {

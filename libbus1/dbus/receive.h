@@ -5,8 +5,9 @@
  * Reception: from the queue of the peer into the queue of the membership
  *
  * Messages wait in the queue of the membership, in order, until dispatch handles them. A blocking
- * call only receives, so no handler runs within it. Two kinds of message are handled already at
- * reception: replies to blocking calls, and calls of org.bus1.Session1 that are not very long.
+ * call only receives, so no handler runs within it. Some messages are handled already at reception:
+ * replies to blocking calls, and everything that is for the library itself, which is about direct
+ * channels.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -43,6 +44,11 @@ int receive_waiting(struct bus1_dbus *bus, int timeout_ms);
  * or -ECONNRESET when the bus has gone.
  */
 int receive_one(struct bus1_dbus *bus, struct bus1_received *received);
+/*
+ * Receive what waits, unless the library has done so in the last 10 ms. A program may only send,
+ * for a long time, and must not miss that a direct channel was closed.
+ */
+void receive_recent(struct bus1_dbus *bus);
 /* End a pending call with what arrived on its reply node. Does not take over received. */
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received);
 /* Free an element that is no longer in the queue. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
@@ -22,18 +24,17 @@ static bool session_message_is_from_bus(struct bus1_dbus_message *message) {
 }
 
 /*
- * OpenNode(s member, s name, b narrow, o path): make a node for the calls of one member, and return
- * its handle, which the bus passes on to that member. A narrowed node serves only the object at
- * path.
+ * OpenChannel(s member, s name, b narrow, o path), with the control handle: make a node for the
+ * calls of one member, and return its handle, which the bus passes on to that member. A narrowed
+ * node serves only the object at path.
  */
-static int session_open_node(struct bus1_dbus_message *call) {
+static int session_open_channel(struct bus1_dbus_message *call) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         struct bus1_dbus_object *object = NULL;
         struct bus1_dbus *bus = call->bus;
         const char *member, *name, *path;
-        uint64_t id, handle;
+        uint64_t handle;
         dbus_bool_t narrow;
-        struct node *node;
         int r;
 
         if (!dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &member, DBUS_TYPE_STRING,
@@ -48,26 +49,16 @@ static int session_open_node(struct bus1_dbus_message *call) {
         reply = dbus_message_new_method_return(call->message);
         if (!reply)
                 return -ENOMEM;
-        r = node_new(bus, object ? NODE_OBJECT : NODE_NAME, object, false, &id, &handle);
+        if (call->n_handles == 0 || call->handles[0] == BUS1_INVALID)
+                return -EINVAL;
+        r = channel_node_new(bus, object, member, name, call->handles[0], &handle);
         if (r < 0)
                 return r;
-        node = node_find(bus, id);
-        node->sender = strdup(member);
-        node->name = strdup(name);
-        r = node->sender && node->name ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
+        call->handles[0] = BUS1_INVALID; /* the node has it now */
+        r = bus1_dbus_reply(call, reply, &handle, 1);
         /* The program keeps no handle, so the node ends when nobody else has one any more. */
-        bus1_dbus_release(bus, handle);
+        handle_release(bus, handle);
         return r;
-}
-
-/* End the nodes of the direct channels to the name, or, if name is NULL, to all names. */
-static void session_close_nodes(struct bus1_dbus *bus, const char *name) {
-        struct node *node, *next;
-
-        HASH_ITER(hh, bus->nodes, node, next) {
-                if (node->name && (!name || strcmp(node->name, name) == 0))
-                        node_end(bus, node->id);
-        }
 }
 
 bool session_is_call(struct bus1_dbus_message *message) {
@@ -79,11 +70,12 @@ bool session_is_call(struct bus1_dbus_message *message) {
 void session_dispatch(struct bus1_dbus_message *call) {
         int r = 0;
 
-        if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "OpenNode"))
-                r = session_open_node(call);
-        else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseNodes"))
-                session_close_nodes(call->bus, NULL);
-        else
+        if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "OpenChannel"))
+                r = session_open_channel(call);
+        else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseChannels")) {
+                channel_nodes_close(call->bus, NULL);
+                channels_withdraw(call->bus);
+        } else
                 bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
         if (r < 0)
                 reply_errno(call, r);
@@ -97,5 +89,5 @@ void session_handle_signal(struct bus1_dbus_message *signal) {
             !dbus_message_get_args(signal->message, NULL, DBUS_TYPE_STRING, &name,
                                    DBUS_TYPE_INVALID))
                 return;
-        session_close_nodes(signal->bus, name);
+        channel_nodes_close(signal->bus, name);
 }

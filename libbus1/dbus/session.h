@@ -8,19 +8,21 @@
  * up, and the calls then go from peer to peer:
  *
  *        caller             bus                 service
- *          |--- Lookup ----->|                     |
- *          |                 |--- OpenNode ------->|  makes a node for calls of this caller only
+ *          |-- OpenChannel ->|                     |
+ *          |                 |--- OpenChannel ---->|  makes a node for calls of this caller only
  *          |                 |<-- handle ----------|
  *          |<-- handle ------|                     |
  *          |--- calls ---------------------------->|
- *                            |--- CloseNodes ----->|  ends these nodes; callers must look up again
+ *                            |--- CloseChannels -->|  ends these nodes
+ *
+ * channel.h is about the caller's side, channel-node.h about the service's.
  */
 
 #include "libbus1/dbus/membership.h"
 
 /* Is the message a call of this interface, and from the bus? */
 bool session_is_call(struct bus1_dbus_message *message);
-/* Run the call, and answer it if the method has a reply (CloseNodes has none). */
+/* Run the call, and answer it if the method has a reply (CloseChannels has none). */
 void session_dispatch(struct bus1_dbus_message *call);
 /* Handle a signal that arrived on the home node: NameLost ends the direct channels to that name. */
 void session_handle_signal(struct bus1_dbus_message *signal);

@@ -85,12 +85,13 @@ void look_up_begin(struct bus1_dbus *from, const char *name, const char *path,
 }
 
 uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path) {
-        struct answer answer = {.handle = BUS1_INVALID};
+        uint64_t handle = BUS1_INVALID;
 
-        look_up_begin(from, name, path, &answer);
-        UNTIL(answer.done);
-        dbus_message_unref(answer.reply);
-        return answer.handle;
+        if (path)
+                bus1_dbus_lookup_object(from, name, path, &handle, NULL);
+        else
+                bus1_dbus_lookup(from, name, 0, &handle, NULL);
+        return handle;
 }
 
 struct answer call_message(struct bus1_dbus *from, uint64_t to, DBusMessage *m) {

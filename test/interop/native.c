@@ -426,8 +426,8 @@ static void release_seen(struct bus1_dbus *bus, uint64_t handle, void *userdata)
 }
 
 /*
- * A member calls one object through a passed handle. The bus replaces the PATH of calls to a legacy
- * service. Here, calls to a native service go over a direct channel, so their PATH stays.
+ * A member calls one object through a passed handle. Whatever PATH the call has, it is a call of
+ * this object.
  */
 bool native_exchange_narrowed(struct client *client) {
         DBusError error = DBUS_ERROR_INIT;
@@ -440,7 +440,7 @@ bool native_exchange_narrowed(struct client *client) {
         EXPECT(second);
         EXPECT(pass_on(client, second, handle, &handle));
         EXPECT(reply_is(call_handle(second, handle, INTEROP_INTERFACE, "Where", &error),
-                        client->service_kind->native ? "/elsewhere" : INTEROP_OTHER_PATH));
+                        INTEROP_OTHER_PATH));
         bus1_dbus_free(second);
         return true;
 }

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "libbus1/dbus/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/message.h"
+#include "libbus1/dbus/node.h"
+#include "libbus1/dbus/pending.h"
+#include "libbus1/dbus/use.h"
+
+/* Messages through the bus until the library asks again. Asking costs one message to the bus. */
+#define ASK_AGAIN 64
+/* Confirm bounds the memory for messages without a reply. */
+#define UNCONFIRMED_MANY 64
+/* An owner whose library does not answer Confirm cannot fill the memory of the caller. */
+#define UNCONFIRMED_MAX 16384
+#define UNCONFIRMED_BYTES_MAX (64UL * 1024 * 1024)
+
+void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup) {
+        struct channel *c = calloc(1, sizeof(*c));
+
+        if (!c)
+                return;
+        c->bus = bus;
+        c->handle = handle;
+        c->lookup = lookup;
+        c->direct = c->control = BUS1_INVALID;
+        HASH_ADD(hh, bus->channels, handle, sizeof(c->handle), c);
+        if (!c->hh.tbl)
+                free(c);
+}
+
+struct channel *channel_find(struct bus1_dbus *bus, uint64_t handle) {
+        struct channel *c = NULL;
+
+        if (bus->channels)
+                HASH_FIND(hh, bus->channels, &handle, sizeof(handle), c);
+        return c;
+}
+
+void channel_free(struct channel *c) {
+        channel_drop(c);
+        HASH_DELETE(hh, c->bus->channels, c);
+        if (c->released)
+                handle_release(c->bus, c->handle);
+        free(c);
+}
+
+static void forget(struct channel *c, struct outgoing *o) {
+        DL_DELETE(c->unconfirmed, o);
+        c->n_unconfirmed--;
+        c->unconfirmed_bytes -= (size_t)o->wire.n_data;
+        if (o->pending)
+                o->pending->outgoing = NULL;
+        outgoing_free(c->bus, o);
+}
+
+static void end_call(struct channel *c, struct pending **call) {
+        if (*call)
+                pending_cancel(c->bus, *call);
+        *call = NULL;
+}
+
+static void end_control(struct channel *c) {
+        if (c->control != BUS1_INVALID)
+                node_end(c->bus, c->control);
+        c->control = BUS1_INVALID;
+}
+
+/* Give up the handle of the channel, and the call about it. */
+static void cease(struct channel *c) {
+        end_control(c);
+        end_call(c, &c->asking);
+        end_call(c, &c->confirming);
+        if (c->direct != BUS1_INVALID) {
+                HASH_DELETE(hh_direct, c->bus->channels_direct, c);
+                handle_release(c->bus, c->direct);
+        }
+        c->direct = BUS1_INVALID;
+        c->state = CHANNEL_NONE;
+        c->n_wait = ASK_AGAIN;
+}
+
+void channel_drop(struct channel *c) {
+        cease(c);
+        while (c->unconfirmed)
+                forget(c, c->unconfirmed);
+}
+
+/* calls that the library makes for a channel; their replies are handled at reception */
+
+static void call_quietly(struct channel *c, uint64_t to, DBusMessage *message, size_t n_created,
+                         struct bus1_transfer *created, bus1_dbus_message_fn fn,
+                         struct pending **ret_pending) {
+        struct pending *p = calloc(1, sizeof(*p));
+        int r;
+
+        if (!p)
+                return;
+        pending_init(p);
+        p->at_reception = true;
+        p->deadline = UINT64_MAX;
+        p->fn = fn;
+        p->userdata = c;
+        r = send_message(c->bus, to, message, created, n_created, NULL, 0);
+        if (r < 0) {
+                free(p);
+                return;
+        }
+        p->node = created[0].id;
+        p->serial = dbus_message_get_serial(message);
+        if (node_add(c->bus, p->node, NODE_REPLY, p, to == BUS1_DBUS_BUS) < 0) {
+                use_release(c->bus, p->node);
+                free(p);
+                return;
+        }
+        pending_insert(c->bus, p);
+        *ret_pending = p;
+}
+
+/* opening */
+
+static int asked(struct bus1_dbus_message *reply, void *userdata) {
+        struct channel *c = userdata;
+
+        c->asking = NULL;
+        if (c->n_passed < c->n_routed_when_asked)
+                c->n_passed = c->n_routed_when_asked;
+        c->direct = bus1_dbus_message_take_handle(reply, 0);
+        if (c->direct != BUS1_INVALID) {
+                HASH_ADD(hh_direct, c->bus->channels_direct, direct, sizeof(c->direct), c);
+                if (!c->hh_direct.tbl) {
+                        handle_release(c->bus, c->direct);
+                        c->direct = BUS1_INVALID;
+                }
+        }
+        c->n_before = c->n_direct;
+        /* the owner may have closed the channel before the bus has passed it on */
+        if (c->direct == BUS1_INVALID || c->control == BUS1_INVALID)
+                cease(c);
+        else
+                c->state = CHANNEL_READY;
+        return 0;
+}
+
+static void ask(struct channel *c) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *m = NULL;
+        struct bus1_transfer created[] = {
+                {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID},
+                {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
+        };
+        dbus_uint64_t lookup = c->lookup;
+
+        c->n_wait = ASK_AGAIN;
+        m = dbus_message_new_method_call(BUS_NAME, BUS_PATH, BRIDGE_INTERFACE, "OpenChannel");
+        if (!m || !dbus_message_append_args(m, DBUS_TYPE_UINT64, &lookup, DBUS_TYPE_INVALID))
+                return;
+        call_quietly(c, BUS1_DBUS_BUS, m, 2, created, asked, &c->asking);
+        if (!c->asking) {
+                if (created[1].id != BUS1_INVALID)
+                        use_release(c->bus, created[1].id);
+                return;
+        }
+        c->n_routed_when_asked = c->n_routed;
+        c->state = CHANNEL_ASKED;
+        c->control = created[1].id;
+        if (node_add(c->bus, c->control, NODE_CONTROL, c, false) < 0) {
+                use_release(c->bus, c->control);
+                c->control = BUS1_INVALID;
+                cease(c);
+        }
+}
+
+void channel_prepare(struct channel *c) {
+        if (c->state != CHANNEL_NONE)
+                return;
+        if (c->n_wait > 0)
+                c->n_wait--;
+        else
+                ask(c);
+}
+
+bool channel_has_passed(const struct channel *c) {
+        return c->n_passed == c->n_routed;
+}
+
+bool channel_is_full(const struct channel *c) {
+        return c->n_unconfirmed >= UNCONFIRMED_MAX || c->unconfirmed_bytes >= UNCONFIRMED_BYTES_MAX;
+}
+
+void channel_open(struct channel *c) {
+        c->n_passed = c->n_routed;
+        c->state = CHANNEL_OPEN;
+}
+
+/* open */
+
+static void ask_to_confirm(struct channel *c);
+
+/* The answer of Confirm. channel_replied() has forgotten what it confirms. */
+static int confirmed(struct bus1_dbus_message *reply, void *userdata) {
+        struct channel *c = userdata;
+
+        c->confirming = NULL;
+        if (c->released && c->unconfirmed)
+                ask_to_confirm(c);
+        else if (c->released)
+                channel_free(c);
+        return 0;
+}
+
+static void ask_to_confirm(struct channel *c) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *m = NULL;
+        struct bus1_transfer created = {
+                BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                BUS1_INVALID,
+        };
+
+        if (c->confirming)
+                return;
+        m = dbus_message_new_method_call(NULL, "/", CHANNEL_INTERFACE, "Confirm");
+        if (!m)
+                return;
+        call_quietly(c, c->direct, m, 1, &created, confirmed, &c->confirming);
+        /* The owner counts it in any case, if it was sent. */
+        if (created.id != BUS1_INVALID)
+                c->n_direct++;
+        if (c->confirming) {
+                c->confirming->via = c->handle;
+                c->confirming->is_direct = true;
+                c->confirming->number = c->n_direct;
+        }
+}
+
+void channel_sent(struct channel *c, struct outgoing *o, struct pending *p) {
+        uint64_t number = o ? ++c->n_direct : ++c->n_routed;
+
+        if (p) {
+                p->via = c->handle;
+                p->is_direct = o != NULL;
+                p->number = number;
+                p->outgoing = o;
+        }
+        if (!o)
+                return;
+        o->number = number;
+        o->pending = p;
+        o->wants_reply = p != NULL;
+        DL_APPEND(c->unconfirmed, o);
+        c->n_unconfirmed++;
+        c->unconfirmed_bytes += (size_t)o->wire.n_data;
+        /* Descriptors are scarce, so those of a message without a reply should not be kept long. */
+        if (c->n_unconfirmed >= UNCONFIRMED_MANY || (!p && o->wire.n_fds > 0))
+                ask_to_confirm(c);
+}
+
+PUBLIC void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle) {
+        struct channel *c;
+
+        if (!bus || handle == BUS1_INVALID)
+                return;
+        c = channel_find(bus, handle);
+        if (!c) {
+                handle_release(bus, handle);
+                return;
+        }
+        bus1_dbus_unwatch(bus, handle);
+        c->released = true;
+        if (c->unconfirmed)
+                ask_to_confirm(c);
+        else
+                channel_free(c);
+}
+
+/* closing */
+
+/* Send a message, which the owner has not taken, through the bus. */
+static void send_again(struct channel *c, struct outgoing *o) {
+        struct bus1_transfer created = {
+                BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                BUS1_INVALID,
+        };
+        struct pending *p = o->pending;
+        struct bus1_dbus *bus = c->bus;
+        int r;
+
+        r = send_wire(bus, c->handle, &o->wire, &created, o->wants_reply ? 1 : 0, o->handles,
+                      o->n_handles, 0, NULL);
+        if (r >= 0)
+                c->n_routed++;
+        if (r >= 0 && p)
+                r = pending_move(bus, p, created.id);
+        else if (r >= 0 && o->wants_reply)
+                use_release(bus, created.id);
+        if (!p)
+                return;
+        if (r < 0) {
+                pending_abort(bus, p, r);
+                return;
+        }
+        p->is_direct = false;
+        p->number = c->n_routed;
+}
+
+static void closed(struct channel *c, uint64_t n) {
+        if (c->state == CHANNEL_ASKED) {
+                end_control(c);
+                return;
+        }
+        for (struct outgoing *o = c->unconfirmed; o && o->number - c->n_before <= n;
+             o = c->unconfirmed)
+                forget(c, o);
+        cease(c);
+        while (c->unconfirmed) {
+                send_again(c, c->unconfirmed);
+                forget(c, c->unconfirmed);
+        }
+        if (c->released)
+                channel_free(c);
+}
+
+void channel_controlled(struct bus1_dbus *bus, struct node *node, struct bus1_received *received) {
+        CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *m = NULL;
+        struct channel *c = node->data;
+        dbus_uint64_t n;
+
+        if (received->type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE) {
+                /* nobody can say Closed any more; if the channel has ended, that is told, too */
+                node_remove(bus, node->id);
+                c->control = BUS1_INVALID;
+                return;
+        }
+        if (incoming_message_new(bus, received, node, &m) >= 0 &&
+            dbus_message_is_method_call(m->message, CHANNEL_INTERFACE, "Closed") &&
+            dbus_message_get_args(m->message, NULL, DBUS_TYPE_UINT64, &n, DBUS_TYPE_INVALID))
+                closed(c, n);
+}
+
+void channels_withdraw(struct bus1_dbus *bus) {
+        struct channel *c, *next;
+
+        HASH_ITER(hh, bus->channels, c, next) {
+                if (c->state != CHANNEL_NONE && c->state != CHANNEL_ASKED && !c->unconfirmed)
+                        cease(c);
+        }
+}
+
+/* replies and ends */
+
+void channel_replied(struct bus1_dbus *bus, const struct pending *p) {
+        struct channel *c = p->via != BUS1_INVALID ? channel_find(bus, p->via) : NULL;
+
+        if (!c)
+                return;
+        if (p->is_direct)
+                while (c->unconfirmed && c->unconfirmed->number <= p->number)
+                        forget(c, c->unconfirmed);
+        else if (c->n_passed < p->number)
+                c->n_passed = p->number;
+}
+
+bool channel_ended(struct bus1_dbus *bus, uint64_t handle) {
+        struct channel *c = NULL;
+        struct pending *p;
+
+        if (bus->channels_direct)
+                HASH_FIND(hh_direct, bus->channels_direct, &handle, sizeof(handle), c);
+        if (c) {
+                channel_drop(c);
+                if (c->released)
+                        channel_free(c);
+                return true;
+        }
+        c = channel_find(bus, handle);
+        if (!c)
+                return false;
+        /* calls that the bus has not passed on will be dropped; the reason is known only now */
+        DL_FOREACH(bus->pending, p) {
+                if (p->via == handle && !p->is_direct)
+                        p->owner_gone = true;
+        }
+        c->released = false;
+        channel_free(c);
+        return false;
+}
