@@ -82,6 +82,7 @@ static void cease(struct channel *c) {
         }
         c->direct = BUS1_INVALID;
         c->state = CHANNEL_NONE;
+        c->withdrawn = false;
         c->n_wait = ASK_AGAIN;
 }
 
@@ -176,6 +177,8 @@ static void ask(struct channel *c) {
 }
 
 void channel_prepare(struct channel *c) {
+        if (c->withdrawn && !c->unconfirmed)
+                cease(c);
         if (c->state != CHANNEL_NONE)
                 return;
         if (c->n_wait > 0)
@@ -344,8 +347,8 @@ void channels_withdraw(struct bus1_dbus *bus) {
         struct channel *c, *next;
 
         HASH_ITER(hh, bus->channels, c, next) {
-                if (c->state != CHANNEL_NONE && c->state != CHANNEL_ASKED && !c->unconfirmed)
-                        cease(c);
+                if (c->state == CHANNEL_READY || c->state == CHANNEL_OPEN)
+                        c->withdrawn = true;
         }
 }
 

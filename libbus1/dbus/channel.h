@@ -60,6 +60,7 @@ struct channel {
         struct outgoing *unconfirmed; /* those that the owner may not have */
         unsigned n_unconfirmed;
         size_t unconfirmed_bytes;
+        bool withdrawn;           /* by the bus; the owner has not said Closed yet */
         bool released;            /* by the program; the channel waits for the end of unconfirmed */
         UT_hash_handle hh;        /* in bus->channels, by handle */
         UT_hash_handle hh_direct; /* in bus->channels_direct */
@@ -72,7 +73,7 @@ void channel_free(struct channel *c);
 
 /* sending: these functions are called for each message that is sent through the handle */
 
-/* NONE becomes ASKED, if it is time for that. */
+/* NONE becomes ASKED, if it is time for that. A channel that the bus has withdrawn may end. */
 void channel_prepare(struct channel *c);
 /* READY: have all messages passed the bus? */
 bool channel_has_passed(const struct channel *c);
@@ -96,5 +97,8 @@ void channel_replied(struct bus1_dbus *bus, const struct pending *p);
 void channel_controlled(struct bus1_dbus *bus, struct node *node, struct bus1_received *received);
 /* The node of a handle has ended. Returns true if it is the handle of a channel. */
 bool channel_ended(struct bus1_dbus *bus, uint64_t handle);
-/* The bus closes all channels: cease to use those where this needs no answer of the owner. */
+/*
+ * The bus closes all channels. From now on, cease to use each as soon as the owner has everything,
+ * even if its library does not say Closed.
+ */
 void channels_withdraw(struct bus1_dbus *bus);
