@@ -67,8 +67,8 @@ struct bus_hooks {
         /* The client has left. It is valid during this call, but has no names or rules any more. */
         void (*client_gone)(void *native, struct client *client);
         /*
-         * A client became a monitor or added a match rule with eavesdrop='true', so it shall see
-         * messages between others.
+         * A client is about to become a monitor, or has added a match rule with eavesdrop='true',
+         * so it shall see messages between others. Its call has not been answered yet.
          */
         void (*observed)(void *native);
         /* bus_configure() has given all clients a new policy. */

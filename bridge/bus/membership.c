@@ -168,8 +168,6 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
 
         client->state = CLIENT_MONITOR;
         DL_APPEND2(bus->monitors, client, monitor_prev, monitor_next);
-        if (bus->hooks.observed)
-                bus->hooks.observed(bus->hooks.native);
         log_write(bus->log, LOG_LEVEL_NOTICE, "Connection %s (uid=%d pid=%d) became a monitor.",
                   client->unique_name, (int)client->credentials.uid, (int)client->credentials.pid);
 

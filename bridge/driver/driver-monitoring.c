@@ -64,8 +64,12 @@ static int become_monitor(struct driver_call *call) {
         if (r != 0)
                 return r;
         r = read_rules(call, &rules, &n_rules);
-        if (r == 0)
+        if (r == 0) {
+                /* What others send when they can know of the answer must not pass the bus by. */
+                if (call->bus->hooks.observed)
+                        call->bus->hooks.observed(call->bus->hooks.native);
                 r = driver_call_reply(call);
+        }
         if (r == 0)
                 return client_become_monitor(call->client, rules, n_rules);
         for (size_t i = 0; i < n_rules; i++)
