@@ -146,7 +146,7 @@ START_TEST(results_do_not_depend_on_the_way) {
         }
         ck_assert_int_eq(call_blocking(BUS1_DBUS_BUS, "/stop", "Stop", NULL), 0);
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
-        expect_failure(UINT64_C(0x123450), "Where", -EBADRQC, DBUS_ERROR_UNKNOWN_OBJECT);
+        expect_failure(UINT64_C(0x123450), "Where", -EBADRQC, DBUS_ERROR_NAME_HAS_NO_OWNER);
 }
 END_TEST
 

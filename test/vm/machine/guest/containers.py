@@ -73,7 +73,7 @@ SANDBOX = (f"bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /run --unshare-
            "--setenv DBUS_SESSION_BUS_ADDRESS unix:path=/run/filter/user ")
 PING = "gdbus call --{} -d {} -o {} -m org.freedesktop.DBus.Peer.Ping"
 # each bus has an order of its own
-LIST = ("-d org.freedesktop.DBus -o / -m org.freedesktop.DBus.ListNames | grep -o 'org[^,]*' | "
+LIST = ("-d org.freedesktop.DBus -o / -m org.freedesktop.DBus.ListNames | grep -o 'org[.0-9A-Za-z]*' | "
         "LC_ALL=C sort")
 FILTERED = [
     PING.format("system", "org.freedesktop.hostname1", "/org/freedesktop/hostname1"),
