@@ -9,9 +9,12 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fds.h"
 #include "bridge/wire/message-private.h"
 
@@ -104,6 +107,56 @@ struct message *message_unref(struct message *m) {
         if (m && --m->n_refs == 0)
                 message_free(m);
         return NULL;
+}
+
+static int copy_fds(struct message *copy, const struct message *m) {
+        if (m->n_fds == 0)
+                return 0;
+        copy->fds = malloc(m->n_fds * sizeof(*copy->fds));
+        if (!copy->fds)
+                return -ENOMEM;
+        for (; copy->n_fds < m->n_fds; copy->n_fds++) {
+                int fd = fcntl(m->fds[copy->n_fds], F_DUPFD_CLOEXEC, 3);
+
+                if (fd < 0)
+                        return -errno;
+                copy->fds[copy->n_fds] = fd;
+        }
+        return 0;
+}
+
+int message_copy(const struct message *m, struct message **ret_m) {
+        CLEANUP(message_unrefp) struct message *copy = NULL;
+        size_t n_buffer;
+        uint8_t *wire;
+        int r;
+
+        r = message_new(&copy, m->n_wire);
+        if (r < 0)
+                return r;
+        wire = copy->wire;
+        n_buffer = copy->n_buffer;
+        memcpy(wire, m->wire, m->n_wire);
+
+        *copy = *m;
+        copy->n_refs = 1;
+        copy->buffer = (uint8_t *)(copy + 1);
+        copy->n_buffer = n_buffer;
+        copy->wire = wire;
+        copy->body = wire + (m->body - m->wire);
+        message_move_strings(copy, wire - m->wire);
+        copy->args = NULL;
+        copy->args_known = false;
+        copy->attachment = NULL;
+        copy->attachment_free = NULL;
+        copy->charged = NULL;
+        copy->charged_at = NULL;
+        copy->fds = NULL;
+        copy->n_fds = 0;
+        r = copy_fds(copy, m);
+        if (r == 0)
+                *ret_m = steal_ptr(&copy);
+        return r;
 }
 
 static int settle_fds(struct message *m) {

@@ -175,6 +175,11 @@ static inline size_t message_room(const struct message *m) {
 }
 struct message *message_ref(struct message *m);
 struct message *message_unref(struct message *m); /* m may be NULL; the last unref closes the fds */
+/*
+ * Make a copy of a parsed message, with a buffer and descriptors of its own, but without
+ * attachment. Nothing is charged with it yet. Returns 0, -ENOMEM, or -EMFILE.
+ */
+int message_copy(const struct message *m, struct message **ret_m);
 static inline void message_unrefp(struct message **m) {
         message_unref(*m);
 }

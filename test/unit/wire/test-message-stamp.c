@@ -407,6 +407,35 @@ START_TEST(attachment_goes_with_the_last_reference) {
 }
 END_TEST
 
+START_TEST(copy_has_nothing_in_common) {
+        struct message *m = call(false, NULL, false), *copy;
+        const struct message_stamp stamp = {.sender = ":1.7"};
+        int n = 0;
+
+        ck_assert_int_eq(message_stamp(m, &stamp), 0);
+        m->attachment = &n;
+        m->attachment_free = count;
+        m->order = 5;
+        message_get_arg(m, 0);
+        ck_assert_int_eq(message_copy(m, &copy), 0);
+        ck_assert_uint_eq(copy->n_wire, m->n_wire);
+        ck_assert_mem_eq(copy->wire, m->wire, m->n_wire);
+        ck_assert_uint_eq(copy->n_body, m->n_body);
+        ck_assert_uint_eq(copy->order, 5);
+        message_unref(m);
+        ck_assert_int_eq(n, 1);
+
+        ck_assert_str_eq(copy->sender.s, ":1.7");
+        ck_assert_ptr_eq(copy->body, copy->wire + copy->n_wire - copy->n_body);
+        message_get_arg(copy, 0);
+        /* It can be stamped like any other. */
+        ck_assert_int_eq(message_stamp(copy, &(struct message_stamp){.sender = ":1.8000000"}), 0);
+        ck_assert_str_eq(copy->sender.s, ":1.8000000");
+        message_unref(copy);
+        ck_assert_int_eq(n, 1);
+}
+END_TEST
+
 START_TEST(violations_have_words) {
         for (int e = MESSAGE_E_BYTE_ORDER; e <= MESSAGE_E_LOCAL; e++)
                 ck_assert_ptr_nonnull(message_violation(e));
@@ -431,6 +460,7 @@ int main(void) {
         tcase_add_test(tcase, surplus_descriptors_are_closed);
         tcase_add_test(tcase, missing_descriptors_are_a_violation);
         tcase_add_test(tcase, attachment_goes_with_the_last_reference);
+        tcase_add_test(tcase, copy_has_nothing_in_common);
         tcase_add_test(tcase, violations_have_words);
         return suite_run("message-stamp", tcase);
 }
