@@ -58,6 +58,11 @@ static inline int route_unicast(struct client *client, struct message *m, uint64
         int r;
 
         name_settle(client->bus, m->destination.s, m->destination.n);
+        /* An earlier call may have been sent again, and wait for a newer policy. */
+        if (__builtin_expect(client->docket != NULL, false) && docket_is_before(client, m)) {
+                r = docket_queue(client, m, cookie, DOCKET_MESSAGE);
+                return r <= 0 ? r : client_receive_again(client, m, cookie, false);
+        }
         target = name_resolve(&client->bus->names, m->destination.s, m->destination.n);
         if (!target)
                 return route_to_nobody(client, m, cookie);

@@ -17,6 +17,7 @@
 #include "bridge/bus/activation.h"
 #include "bridge/bus/docket.h"
 #include "bridge/bus/quota.h"
+#include "bridge/bus/unread.h"
 #include "fixture.h"
 
 #define COOKIE 77
@@ -537,6 +538,40 @@ static void read_services(void) {
         service_table_free(table);
 }
 
+/* The policy lets the owner get all calls to the name, but not the owner that comes next. */
+START_TEST(unread_call_that_is_denied_comes_before_what_was_sent_after_it) {
+        struct peer *next;
+        bool done;
+
+        setup();
+        put_in_force("<allow send_destination=\"open.name\"/><allow own=\"other.name\"/>"
+                     "<deny send_destination=\"other.name\" send_interface=\"i.closed\"/>");
+        next = peer_hello();
+        peer_request_name(next, "open.name", 0);
+        peer_request_name(next, "other.name", 0);
+        peer_flush(next);
+        call(a, "open.name", "i.closed", "First", COOKIE);
+        owner->client.is_closing = true;
+        ck_assert(unread_hold(&owner->client, peer_next(owner), false));
+        ck_assert_int_eq(client_leave(&owner->client, &done), 0);
+
+        /* It takes the name from the owner, so that the first one is sent again. */
+        call(a, "open.name", "i.open", "Second", COOKIE + 1);
+        ck_assert_ptr_nonnull(a->client.docket);
+        peer_expect_signal(next, "NameAcquired", "open.name");
+        peer_expect_nothing(next);
+        put_in_force("<allow send_destination=\"open.name\"/>");
+        judge();
+        ck_assert_ptr_null(a->client.docket);
+        expect_member(next, "First");
+        expect_member(next, "Second");
+        peer_expect_nothing(next);
+        ck_assert_uint_eq(a->n_closed, 0);
+        peer_disconnect(next);
+        teardown();
+}
+END_TEST
+
 START_TEST(service_files_are_not_read_by_the_bus_thread) {
         setup_service("<allow send_destination=\"new.name\"/><allow own=\"new.name\"/>");
         bus.hooks.files_have_changed = files_have_changed;
@@ -717,6 +752,7 @@ int main(void) {
         tcase_add_test(tcase, look_up_does_not_overtake_what_was_sent_before_it);
         tcase_add_test(tcase, held_message_does_not_wait_for_what_was_sent_after_it);
         tcase_add_test(tcase, held_message_that_is_denied_comes_before_what_was_sent_after_it);
+        tcase_add_test(tcase, unread_call_that_is_denied_comes_before_what_was_sent_after_it);
         tcase_add_test(tcase, service_files_are_not_read_by_the_bus_thread);
         tcase_add_test(tcase, message_that_is_judged_again_is_logged_once);
         tcase_add_test(tcase, visits_of_one_user_do_not_hold_up_others);
