@@ -41,17 +41,18 @@ int announce_change(struct bus *bus, const char *name, const struct name_change 
                 keep_error(&result, tell_name_signal(old_owner, "NameLost", name));
         keep_error(&result, tell_owner_changed(bus, name, old_owner ? old_owner->unique_name : "",
                                                new_owner ? new_owner->unique_name : ""));
-        if (!new_owner) {
+        if (new_owner) {
+                start = activation_find(bus, name);
+                keep_error(&result, activation_answer(start));
+                keep_error(&result, tell_name_signal(new_owner, "NameAcquired", name));
+                keep_error(&result, activation_note_owner(bus, name, new_owner));
+                keep_error(&result, activation_deliver(start, new_owner));
+                keep_error(&result, activation_resume(bus, name));
+        } else {
                 keep_error(&result, activation_note_owner(bus, name, NULL));
-                return result;
         }
-
-        start = activation_find(bus, name);
-        keep_error(&result, activation_answer(start));
-        keep_error(&result, tell_name_signal(new_owner, "NameAcquired", name));
-        keep_error(&result, activation_note_owner(bus, name, new_owner));
-        keep_error(&result, activation_deliver(start, new_owner));
-        keep_error(&result, activation_resume(bus, name));
+        if (old_owner && old_owner->unread)
+                keep_error(&result, resend(old_owner, name));
         return result;
 }
 
@@ -129,15 +130,11 @@ int client_register(struct client *client) {
 
 static int release_well_known_name(struct client *client, struct name_ownership *ownership) {
         struct name_change change;
-        int result = 0;
         char name[256];
 
         memcpy(name, ownership->name->name, ownership->name->n_name + 1);
         name_ownership_release(&client->bus->names, ownership, &change);
-        keep_error(&result, announce_change(client->bus, name, &change));
-        if (client->unread && client->state == CLIENT_GONE)
-                keep_error(&result, resend(client, name));
-        return result;
+        return announce_change(client->bus, name, &change);
 }
 
 static int release_unique_name(struct client *client) {
@@ -159,6 +156,7 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
         int result = 0;
 
         match_rules_free(client);
+        unread_drop(client);
         /* Like the reference, release the unique name first, then the others from the oldest on. */
         keep_error(&result, release_unique_name(client));
         while (client->ownerships)

@@ -54,7 +54,8 @@ void name_settle(struct bus *bus, const char *name, size_t n);
 /*
  * Announce that a well-known name got another owner, or has none any more. In this order: the hook
  * name_owner_changed, NameLost to the old owner, NameOwnerChanged to clients with a match rule for
- * it, answers to StartServiceByName, NameAcquired to the new owner, and the messages and calls that
- * waited for the name. Does nothing if the owner is still the same.
+ * it, answers to StartServiceByName, NameAcquired to the new owner, the messages and calls that
+ * waited for the name, and the calls that the old owner has not read (resend.h). Does nothing if
+ * the owner is still the same.
  */
 int announce_change(struct bus *bus, const char *name, const struct name_change *change);

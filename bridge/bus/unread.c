@@ -20,6 +20,20 @@ static struct client *find_sender(struct client *owner, const struct message *m)
         return sender;
 }
 
+/* May one more call of sender wait for owner to leave? */
+static bool has_place(const struct client *owner, const struct client *sender) {
+        const struct unread *unread;
+        size_t own = 0, others = 0;
+
+        DL_FOREACH(owner->unread, unread) {
+                if (unread->sender->account == sender->account)
+                        own++;
+                else
+                        others++;
+        }
+        return own < (UNREAD_MAX - others) / 2;
+}
+
 bool unread_hold(struct client *owner, struct message *m, bool is_first) {
         struct client *sender;
         struct unread *unread;
@@ -27,7 +41,7 @@ bool unread_hold(struct client *owner, struct message *m, bool is_first) {
         if (!client_is_registered(owner) || !owner->is_closing)
                 return false;
         sender = find_sender(owner, m);
-        if (!sender)
+        if (!sender || (!is_first && !has_place(owner, sender)))
                 return false;
         unread = malloc(sizeof(*unread));
         if (!unread || held_charge(sender, m) != 0) {

@@ -15,6 +15,9 @@
  *
  * A call of which the owner may have the last byte may have taken effect, and is never sent again.
  *
+ * Of the UNREAD_MAX places for the calls to one owner, each user takes at most half of those that
+ * others have left, so that nobody can keep the calls of others out.
+ *
  * The pending reply of the call stays meanwhile: if nobody waits for the answer any more, the call
  * ends, and if the call can go nowhere, its caller gets NoReply as for other calls. The call is
  * charged like other held messages (held.h). If that leaves no room, it does not wait.
@@ -26,6 +29,8 @@
 #include "bridge/bus/bus.h"
 
 #define UNREAD_TRIES 2
+/* So many calls wait for one owner to leave, because all of them are sent again in one step. */
+#define UNREAD_MAX 64
 
 struct unread {
         struct client *sender;
@@ -45,9 +50,9 @@ static inline bool unread_concerns(const struct client *owner, const struct mess
 }
 /*
  * Let m wait, which unread_concerns(), and which the owner has not read and will not. is_first: it
- * was sent before all that wait already. False if it does not wait: nobody waits for its answer any
- * more, there is no room, or the owner does not leave soon (is_closing), so that it could make
- * others wait as long as it wants.
+ * was sent before all that wait already, and needs no place among them. False if it does not wait:
+ * nobody waits for its answer any more, there is no room, or the owner does not leave soon
+ * (is_closing), so that it could make others wait as long as it wants.
  */
 bool unread_hold(struct client *owner, struct message *m, bool is_first);
 /* Let the call wait in another list, at its end. */

@@ -81,6 +81,15 @@ static struct peer *owner_new(const char *name) {
         return owner;
 }
 
+static struct peer *hello_of_another_user(void) {
+        struct peer *peer;
+
+        bus.uid++;
+        peer = peer_hello();
+        bus.uid--;
+        return peer;
+}
+
 static void answer(struct peer *owner, const struct message *m) {
         struct writer w;
 
@@ -98,6 +107,14 @@ static struct message *next_call(struct peer *peer) {
                 m = peer_next(peer);
         while (m && m->type != MESSAGE_TYPE_METHOD_CALL);
         return m;
+}
+
+static unsigned count_calls(struct peer *peer) {
+        unsigned n = 0;
+
+        while (next_call(peer))
+                n++;
+        return n;
 }
 
 static void expect_call(struct peer *peer, const char *member) {
@@ -207,7 +224,52 @@ START_TEST(calls_from_before_the_release) {
 }
 END_TEST
 
+/* The owner is closing, but the bus has not read all its input yet. */
+START_TEST(calls_go_before_later_ones_when_the_owner_gives_up_the_name) {
+        struct peer *caller = peer_hello(), *owner = owner_new(OTHER), *next = owner_new(OTHER);
+
+        call(caller, OTHER, "One");
+        give_up(owner);
+        peer_call_driver(owner, "ReleaseName", OTHER, NULL);
+        call(caller, OTHER, "Two");
+        expect_call(next, "One");
+        expect_call(next, "Two");
+        peer_disconnect(owner);
+        ck_assert_ptr_null(next_call(next));
+        peer_expect_nothing(caller);
+}
+END_TEST
+
+START_TEST(calls_go_before_later_ones_when_the_owner_is_replaced) {
+        struct peer *caller = peer_hello(), *owner = peer_hello(), *next = peer_hello();
+
+        peer_request_name(owner, OTHER, NAME_FLAG_ALLOW_REPLACEMENT);
+        call(caller, OTHER, "One");
+        give_up(owner);
+        peer_request_name(next, OTHER, NAME_FLAG_REPLACE_EXISTING);
+        call(caller, OTHER, "Two");
+        expect_call(next, "One");
+        expect_call(next, "Two");
+        peer_disconnect(owner);
+        ck_assert_ptr_null(next_call(next));
+        peer_expect_nothing(caller);
+}
+END_TEST
+
 /* the end */
+
+START_TEST(owner_that_becomes_a_monitor_keeps_no_call_waiting) {
+        struct peer *caller = peer_hello(), *owner = owner_new(NAME);
+
+        call(caller, NAME, "M");
+        give_up(owner);
+        ck_assert_int_eq(client_become_monitor(&owner->client, NULL, 0), 0);
+        ck_assert_ptr_null(owner->client.unread);
+        peer_expect_error(caller, DRIVER_ERROR("NoReply"));
+        peer_disconnect(owner);
+        ck_assert_ptr_null(activation_find(&bus, NAME));
+}
+END_TEST
 
 START_TEST(calls_that_can_go_nowhere) {
         struct peer *caller = peer_hello(), *owner = owner_new(OTHER);
@@ -225,6 +287,52 @@ START_TEST(calls_that_can_go_nowhere) {
         leave_unread(service_owner);
         peer_expect_error(caller, DRIVER_ERROR("NoReply"));
         ck_assert_ptr_null(activation_find(&bus, NAME));
+}
+END_TEST
+
+START_TEST(strangers_get_no_unread_calls) {
+        struct peer *caller = peer_hello(), *owner = owner_new(NAME);
+        struct peer *next = hello_of_another_user();
+
+        peer_request_name(next, NAME, 0);
+        call(caller, NAME, "M");
+        leave_unread(owner);
+        ck_assert_ptr_null(next_call(next));
+        peer_expect_error(caller, DRIVER_ERROR("NoReply"));
+
+        /* The same user, but nobody knows whether this is the same program. */
+        owner = next;
+        next = hello_of_another_user();
+        owner->client.credentials.label = strdup("one");
+        owner->client.credentials.n_label = 3;
+        peer_request_name(next, NAME, 0);
+        call(caller, NAME, "M");
+        leave_unread(owner);
+        ck_assert_ptr_null(next_call(next));
+        peer_expect_error(caller, DRIVER_ERROR("NoReply"));
+
+        owner = next;
+        next = hello_of_another_user();
+        owner->client.credentials.label = strdup("one");
+        owner->client.credentials.n_label = 3;
+        next->client.credentials.label = strdup("two");
+        next->client.credentials.n_label = 3;
+        peer_request_name(next, NAME, 0);
+        call(caller, NAME, "M");
+        leave_unread(owner);
+        ck_assert_ptr_null(next_call(next));
+        peer_expect_error(caller, DRIVER_ERROR("NoReply"));
+
+        memcpy(next->client.credentials.label, "one", 3);
+        owner = next;
+        next = hello_of_another_user();
+        next->client.credentials.label = strdup("one");
+        next->client.credentials.n_label = 3;
+        peer_request_name(next, NAME, 0);
+        call(caller, NAME, "M");
+        leave_unread(owner);
+        expect_call(next, "M");
+        peer_expect_nothing(caller);
 }
 END_TEST
 
@@ -302,6 +410,24 @@ START_TEST(limits_are_those_of_held_messages) {
 }
 END_TEST
 
+/* All unread calls of one owner are sent again in one step. */
+START_TEST(calls_to_one_owner_are_few) {
+        struct peer *caller = peer_hello(), *other = hello_of_another_user();
+        struct peer *owner = owner_new(OTHER), *next = owner_new(OTHER);
+
+        for (unsigned i = 0; i < UNREAD_MAX; i++)
+                call(caller, OTHER, "M");
+        for (unsigned i = 0; i < UNREAD_MAX; i++)
+                call(other, OTHER, "M");
+        leave_unread(owner);
+        /* The first user has half of the places, and the second one half of the rest. */
+        ck_assert_uint_eq(count_calls(next), UNREAD_MAX / 2 + UNREAD_MAX / 4);
+        ck_assert_uint_eq(caller->n - caller->read, UNREAD_MAX / 2);
+        ck_assert_uint_eq(other->n - other->read, UNREAD_MAX * 3 / 4);
+        ck_assert_str_eq(peer_next(other)->error_name.s, DRIVER_ERROR("NoReply"));
+}
+END_TEST
+
 START_TEST(caller_that_leaves_takes_its_calls_with_it) {
         struct peer *caller = peer_hello(), *owner = owner_new(NAME);
 
@@ -362,6 +488,46 @@ START_TEST(observers_see_a_call_once) {
 }
 END_TEST
 
+/* Each copy is charged in one queue, and one of them is a call. */
+START_TEST(eavesdropper_that_becomes_the_owner) {
+        struct peer *caller = peer_hello(), *owner = owner_new(NAME), *next = owner_new(NAME);
+        struct message *seen, *got;
+        int pipe_fds[2];
+        struct writer w;
+
+        peer_call_driver(next, "AddMatch", "eavesdrop='true',member='M'", NULL);
+        owner->client.fds_negotiated = next->client.fds_negotiated = true;
+        bus.fds[FDS_HELD].max = 100;
+        ck_assert_int_eq(pipe(pipe_fds), 0);
+        peer_call_init(caller, &w, NAME, "/", "i.j", "M", "hs");
+        writer_take_fd(&w, pipe_fds[1]);
+        writer_string(&w, "text");
+        ck_assert_int_eq(peer_send(caller, &w, COOKIE), 0);
+        leave_unread(owner);
+
+        seen = next_call(next);
+        got = next_call(next);
+        ck_assert_ptr_nonnull(got);
+        ck_assert_ptr_ne(seen, got);
+        ck_assert_ptr_ne(seen->charged_at, &next->client);
+        ck_assert_ptr_eq(got->charged_at, &next->client);
+        ck_assert_uint_eq(got->n_wire, seen->n_wire);
+        ck_assert_mem_eq(got->wire, seen->wire, got->n_wire);
+        ck_assert_str_eq(got->sender.s, caller->client.unique_name);
+        ck_assert_uint_eq(got->n_fds, 1);
+        ck_assert_int_ne(got->fds[0], seen->fds[0]);
+        close(pipe_fds[0]);
+
+        /* It leaves without having read them, too. */
+        next->read = 0;
+        leave_unread(next);
+        next = owner_new(NAME);
+        next->client.fds_negotiated = true;
+        ck_assert_uint_eq(count_calls(next), 0);
+        peer_expect_error(caller, DRIVER_ERROR("NotSupported"));
+}
+END_TEST
+
 int main(void) {
         TCase *tcase = tcase_create("unread");
 
@@ -370,14 +536,20 @@ int main(void) {
         tcase_add_test(tcase, unread_calls_start_the_service_before_later_calls);
         tcase_add_test(tcase, first_unread_call_comes_first);
         tcase_add_test(tcase, calls_from_before_the_release);
+        tcase_add_test(tcase, calls_go_before_later_ones_when_the_owner_gives_up_the_name);
+        tcase_add_test(tcase, calls_go_before_later_ones_when_the_owner_is_replaced);
+        tcase_add_test(tcase, owner_that_becomes_a_monitor_keeps_no_call_waiting);
         tcase_add_test(tcase, calls_that_can_go_nowhere);
+        tcase_add_test(tcase, strangers_get_no_unread_calls);
         tcase_add_test(tcase, without_auto_start_a_call_goes_to_the_next_owner);
         tcase_add_test(tcase, owner_that_stays_keeps_no_call_waiting);
         tcase_add_test(tcase, call_that_was_read_is_not_sent_again);
         tcase_add_test(tcase, call_is_sent_again_twice);
         tcase_add_test(tcase, limits_are_those_of_held_messages);
+        tcase_add_test(tcase, calls_to_one_owner_are_few);
         tcase_add_test(tcase, caller_that_leaves_takes_its_calls_with_it);
         tcase_add_test(tcase, call_whose_time_is_over_is_not_sent_again);
         tcase_add_test(tcase, observers_see_a_call_once);
+        tcase_add_test(tcase, eavesdropper_that_becomes_the_owner);
         return suite_run("unread", tcase);
 }
