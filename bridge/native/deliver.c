@@ -21,6 +21,7 @@
 #include "bridge/bus/account.h"
 #include "bridge/bus/deaf.h"
 #include "bridge/bus/name.h"
+#include "bridge/bus/quota.h"
 
 /* Turn the errno of a failed send into a result of deliver(). */
 static int result_from_errno(int r) {
@@ -163,6 +164,8 @@ static int deliver_answer(struct native *native, struct message *m, struct reply
         if (!reply || !reply->caller_cookie)
                 return 0; /* no caller waits for it */
         r = native_send(native, reply->caller_cookie, m, NULL);
+        if (r == 0 && quota_kind_of(reply->caller, m) == QUOTA_ANSWER)
+                native_answers_add(session_from_client(reply->caller), m->n_wire);
         /* a caller that has gone needs no answer */
         return r == CLIENT_E_GONE ? 0 : r;
 }

@@ -120,7 +120,8 @@ struct native_opening {
 struct native_user {
         uint32_t uid;
         unsigned n_sessions;
-        unsigned n_held; /* number of native_lookup and native_handle of the user's sessions */
+        unsigned n_held;    /* number of native_lookup and native_handle of the user's sessions */
+        uint64_t n_answers; /* sum of native_session.n_answers */
         UT_hash_handle hh;
 };
 
@@ -132,6 +133,7 @@ struct native_session {
         uint64_t node;
         uint64_t peer_token;      /* of the client's peer on the core that the bus hosts, or 0 */
         uint64_t home;            /* handle; BUS1_INVALID before Hello, or if its node has gone */
+        uint64_t n_answers;       /* bytes of answers of the bus that may be unread */
         uint32_t serial;          /* that message_number() gave to the last message */
         bool completed;           /* Hello has succeeded */
         const char *close_reason; /* not NULL: the session ends */
@@ -249,6 +251,20 @@ int native_broadcast_flush(struct native *native);
  */
 int native_send(struct native *native, uint64_t to, struct message *m,
                 struct bus1_transfer *created);
+
+/* answers.c: answers of the bus that native clients have not read */
+
+/* The bus has sent an answer of n bytes. */
+void native_answers_add(struct native_session *session, uint64_t n);
+/* What happens to a call that wants a reply, as so many answers of the bus are unread? */
+enum native_answers {
+        NATIVE_ANSWERS_FIT,
+        NATIVE_ANSWERS_REFUSE, /* it gets an error */
+        NATIVE_ANSWERS_DROP,   /* its reply handle is released */
+};
+enum native_answers native_answers_check(struct native_session *session);
+/* The session ends. */
+void native_answers_end(struct native_session *session);
 
 /* receive.c: messages from native clients */
 

@@ -326,6 +326,20 @@ static int input_refuse(struct native_session *session, struct input *in) {
                                DRIVER_ERROR("LimitsExceeded"), in->refusal);
 }
 
+/* Refuse the call if too many answers are unread. False: it does not even get an error. */
+static bool input_check_answers(struct native_session *session, struct input *in) {
+        enum native_answers answers;
+
+        if (in->m && !message_wants_reply(in->m))
+                return true;
+        answers = native_answers_check(session);
+        if (answers == NATIVE_ANSWERS_REFUSE && in->m) {
+                in->refusal = "Your programs have too many answers of the bus unread";
+                memcpy(in->header, in->m->wire, sizeof(in->header));
+        }
+        return answers != NATIVE_ANSWERS_DROP;
+}
+
 static int violation(struct native_session *session, const struct input *in) {
         complain(&session->native->bus->complaints, session->client.credentials.uid,
                  "Session %s (uid=%d pid=%d) is dropped because of a message "
@@ -343,8 +357,13 @@ static int session_receive(struct native_session *session, struct input *in) {
 
         if (in->violation)
                 return violation(session, in);
-        if (in->refusal)
+        if (!input_check_answers(session, in))
+                return 0;
+        /* a monitor that sends anything is dropped, whatever it sends */
+        if (in->refusal && session->client.state != CLIENT_MONITOR)
                 return input_refuse(session, in);
+        if (in->refusal)
+                return client_violation(&session->client, "a message sent by a monitor");
         r = input_split(session->native, in, &cookie);
         if (r < 0)
                 return r;
@@ -392,7 +411,10 @@ static int lookup_receive(struct native_lookup *lookup, struct input *in) {
         uint64_t cookie;
         int r;
 
-        if (in->refusal && !in->violation && !session->close_reason)
+        if (!in->violation && !input_check_answers(session, in))
+                return 0;
+        if (in->refusal && !in->violation && !session->close_reason &&
+            session->client.state != CLIENT_MONITOR)
                 return input_refuse(session, in);
         if (!in->m || in->m->type != MESSAGE_TYPE_METHOD_CALL)
                 return 0;

@@ -227,6 +227,7 @@ int native_session_end(struct native_session *session) {
         if (session->anchor)
                 session->anchor->close(session->anchor, session->close_reason);
         client_deinit(&session->client);
+        native_answers_end(session);
         user_put(native, session->user);
         DL_DELETE(native->ending, session);
         free(session);

@@ -32,10 +32,10 @@ int bus1_domain_client_new(struct bus1_domain *domain, struct bus1_client **ret_
 /*
  * Make a peer for another process. *ret_fd is one end of a SOCK_SEQPACKET socket pair: pass it to
  * that process, which opens it with bus1_client_new_from_fd(). uid, gid and pid are the credentials
- * in the messages of the peer. *ret_peer_token names the peer for bus1_domain_grant() and
- * bus1_domain_revoke(). It is valid until the server drops the peer: because the other process has
- * closed its end of the socket or broken the protocol, or by bus1_domain_revoke(). No token is used
- * again.
+ * in the messages of the peer. *ret_peer_token names the peer for bus1_domain_grant(),
+ * bus1_domain_query() and bus1_domain_revoke(). It is valid until the server drops the peer:
+ * because the other process has closed its end of the socket or broken the protocol, or by
+ * bus1_domain_revoke(). No token is used again.
  */
 int bus1_domain_serve_peer(struct bus1_domain *domain, uint32_t uid, uint32_t gid, uint32_t pid,
                            int *ret_fd, uint64_t *ret_peer_token);
@@ -46,6 +46,12 @@ int bus1_domain_serve_peer(struct bus1_domain *domain, uint32_t uid, uint32_t gi
  */
 int bus1_domain_grant(struct bus1_domain *domain, struct bus1_client *from, uint64_t handle,
                       uint64_t peer_token, uint64_t *ret_handle);
+/*
+ * Get the usage of a served peer, for example how many bytes it has not received yet. query is as
+ * for bus1_client_query(). Returns -ESTALE when the peer has gone.
+ */
+int bus1_domain_query(struct bus1_domain *domain, uint64_t peer_token,
+                      struct bus1_cmd_query *query);
 /* End a served peer, and close its socket. Does nothing when the peer has gone already. */
 void bus1_domain_revoke(struct bus1_domain *domain, uint64_t peer_token);
 

@@ -199,6 +199,14 @@ BUS1_EXPORT int bus1_domain_grant(struct bus1_domain *domain, struct bus1_client
 	return 0;
 }
 
+BUS1_EXPORT int bus1_domain_query(struct bus1_domain *domain, uint64_t peer_token,
+				  struct bus1_cmd_query *query)
+{
+	struct hosted_served *served = hosted_served_find(domain, peer_token);
+
+	return served ? bus1_peer_query(served->peer, query) : -ESTALE;
+}
+
 BUS1_EXPORT void bus1_domain_revoke(struct bus1_domain *domain, uint64_t peer_token)
 {
 	struct hosted_served *served;

@@ -84,7 +84,7 @@ const struct attack attacks_native[] = {
                 .n_processes = 2,
                 .step = VICTIM_SIGNALS,
                 .run = unread_signals,
-                .memory_mib = 160, /* as below */
+                .memory_mib = 160, /* in queues of bus1, whose limits hold for it */
                 .native = true,
         },
         {
@@ -92,8 +92,6 @@ const struct attack attacks_native[] = {
                 .what = "ListNames from 200 native members, answers unread",
                 .n_processes = 2,
                 .run = unread_lists,
-                /* these answers wait in queues of bus1, whose limits hold for them */
-                .memory_mib = 160,
                 .native = true,
         },
         {},

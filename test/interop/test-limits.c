@@ -114,6 +114,27 @@ START_TEST(replies_are_refused) {
 }
 END_TEST
 
+/* A monitor may send nothing, and so is not told either that it was too much. */
+START_TEST(monitor_is_dropped) {
+        const char **rules = NULL;
+        dbus_uint32_t flags = 0;
+        struct answer answer;
+        DBusMessage *m;
+
+        request();
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+                                         DBUS_INTERFACE_MONITORING, "BecomeMonitor");
+        dbus_message_append_args(m, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING, &rules, 0, DBUS_TYPE_UINT32,
+                                 &flags, DBUS_TYPE_INVALID);
+        answer = call_message(client, BUS1_DBUS_BUS, m);
+        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_METHOD_RETURN);
+        dbus_message_unref(answer.reply);
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Ignore");
+        append_too_much(m, _i);
+        expect_error(call_message(client, BUS1_DBUS_BUS, m), DBUS_ERROR_DISCONNECTED);
+}
+END_TEST
+
 START_TEST(as_much_as_the_limit_passes) {
         DBusMessage *m;
 
@@ -140,6 +161,56 @@ START_TEST(limits_can_be_asked_for) {
 }
 END_TEST
 
+/* Answers of the bus that a member does not read, in a core that the bus hosts */
+
+#define N_CALLS 4000
+
+static unsigned n_answers, n_refused, n_dropped;
+static size_t n_bytes;
+
+static int count_answer(struct bus1_dbus_message *reply, void *userdata) {
+        const char *text;
+
+        n_answers++;
+        if (dbus_message_is_error(reply->message, DBUS_ERROR_LIMITS_EXCEEDED))
+                n_refused++;
+        else if (dbus_message_is_error(reply->message, DBUS_ERROR_NO_REPLY))
+                n_dropped++;
+        else if (dbus_message_get_args(reply->message, NULL, DBUS_TYPE_STRING, &text,
+                                       DBUS_TYPE_INVALID))
+                n_bytes += strlen(text);
+        return 0;
+}
+
+START_TEST(unread_answers_are_limited) {
+        int64_t limit;
+        DBusMessage *m;
+
+        if (bus1_client_get_peer_fd(bus1_dbus_get_client(client)) >= 0)
+                return; /* what a member has not read is in the kernel */
+        n_answers = n_refused = n_dropped = 0;
+        n_bytes = 0;
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+                                         DBUS_INTERFACE_INTROSPECTABLE, "Introspect");
+        for (int i = 0; i < N_CALLS; i++)
+                ck_assert_int_eq(bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 60000,
+                                                      count_answer, NULL, NULL),
+                                 0);
+        dbus_message_unref(m);
+        /* The bus has answered all of them when it answers, and refuses, the same user again. */
+        ck_assert_int_eq(bus1_dbus_get_limit(service, "max_message_size", &limit, NULL),
+                         -EREMOTEIO);
+        UNTIL(n_answers == N_CALLS);
+        ck_assert_uint_gt(n_bytes, 7U * 1024 * 1024);
+        ck_assert_uint_lt(n_bytes, 9U * 1024 * 1024);
+        ck_assert_uint_gt(n_refused, 0);
+        ck_assert_uint_eq(n_dropped, 0);
+        /* It has read them. */
+        request();
+        expect_members();
+}
+END_TEST
+
 static Suite *make_suite(void) {
         Suite *suite = suite_create("limits");
         TCase *tcase = tcase_create("all");
@@ -150,8 +221,10 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(tcase, calls_through_a_handle_are_refused, 0, 3);
         tcase_add_loop_test(tcase, messages_without_reply_are_dropped, 0, 3);
         tcase_add_loop_test(tcase, replies_are_refused, 0, 3);
+        tcase_add_loop_test(tcase, monitor_is_dropped, 0, 3);
         tcase_add_test(tcase, as_much_as_the_limit_passes);
         tcase_add_test(tcase, limits_can_be_asked_for);
+        tcase_add_test(tcase, unread_answers_are_limited);
         suite_add_tcase(suite, tcase);
         return suite;
 }
