@@ -38,7 +38,9 @@ RPM = {'_bindir': 'bin', '_datadir': 'share', '_includedir': 'include', '_libdir
        '_systemdusergeneratordir': 'lib/systemd/user-generators',
        '_unitdir': 'lib/systemd/system', '_userpresetdir': 'lib/systemd/user-preset',
        '_userunitdir': 'lib/systemd/user', '_usrsrc': 'src'}
+# package -> the version script of its library
 LIBRARIES = {'libbus1-0': 'libbus1/libbus1.sym', 'libbus1-dbus0': 'libbus1/dbus/libbus1-dbus.sym',
+             'libbus1-dbus-sd-event0': 'libbus1/dbus/libbus1-dbus-sd-event.sym',
              'libbus1-hosted0': 'kernel/hosted/libbus1-hosted.sym'}
 
 
@@ -114,9 +116,15 @@ def check_debian(build, _):
                  for line in read(path).splitlines()]
         packages[os.path.basename(path)] = [re.sub('^usr/', '', line) for line in lines]
     yield from compare(installed(build), packages)
+    for path in glob.glob('debian/*.symbols', root_dir=TOP):
+        if os.path.basename(path).removesuffix('.symbols') not in LIBRARIES:
+            yield f'{path} is compared with no version script'
     for package, path in LIBRARIES.items():
-        exported = set(re.findall(r'^\s+(\w+);$', read(path), re.M))
-        listed = set(re.findall(r'^ (bus1_\w+)@', read(f'debian/{package}.symbols'), re.M))
+        text = read(path)
+        version = re.search(r'^(\w+) \{$', text, re.M).group(1)
+        exported = {f'{name}@{version}'
+                    for name in [version, *re.findall(r'^\s+(\w+);$', text, re.M)]}
+        listed = set(re.findall(r'^ (\w+@\w+) ', read(f'debian/{package}.symbols'), re.M))
         if exported != listed:
             yield f'debian/{package}.symbols and {path} differ in {sorted(exported ^ listed)}'
 
