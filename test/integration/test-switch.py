@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import pty
+import re
 import resource
 import shutil
 import signal
@@ -887,7 +888,7 @@ class Machine(Tree):
 
     mounts = ()  # more of them
     commands = ()  # what else the shell does in the namespace
-    MOUNTS = ('etc/systemd', 'usr/share/dbus-1', 'run/systemd', 'run/user')
+    MOUNTS = ('etc/systemd', 'usr/share/dbus-1', 'run/systemd', 'run/user', 'sys/fs/cgroup')
 
     def __init__(self):
         if subprocess.run(['unshare', '--mount', 'true'], capture_output=True).returncode:
@@ -899,6 +900,7 @@ class Machine(Tree):
         os.chmod(self.root, 0o755)
         os.makedirs(self.path('run/systemd'))  # empty: systemctl does not look for a manager
         os.makedirs(self.path('run/user'))
+        os.makedirs(self.path('sys/fs/cgroup'))
         for scope in SCOPES:
             self.write(self.unit(scope, 'bus1-bridge.service'), UNIT.format(
                 command=f'{DAEMON} {OPTION[scope]} --address=systemd: --nofork '
@@ -919,6 +921,14 @@ class Machine(Tree):
             for path in (directory, directory + '/systemd'):
                 os.chown(path, user, user)
                 os.chmod(path, 0o700)
+
+    def start(self, unit, user=None):
+        """From now on, the manager of the system, or of the user, seems to run this unit."""
+        with open('/proc/1/cgroup') as f:
+            top = re.search('(?m)^0::(.*?)(/init.scope)?$|$', f.read()).group(1) or ''
+        slices = f'user.slice/user-{user}.slice/user@{user}.service/session.slice' if user else \
+            'system.slice'
+        os.makedirs(self.path(f'sys/fs/cgroup{top}/{slices}/{unit}'))
 
     def pins(self):
         """Returns each file in the directories below /run that a switch uses: its owner, and the
@@ -1027,6 +1037,44 @@ def the_running_managers_do_not_notice_a_switch(machine, env):
     machine.boot(NOBODY)
     os.makedirs(machine.path('run/user/77'))
     equal(machine.snapshot(), before)
+
+
+@on_running_machine
+def a_bus_that_has_lost_its_alias_goes_on(machine, env):
+    """bus1-bridge runs; another tool has removed its link. The generator keeps it in force, so a
+    pin of what is left, dbus-daemon, would make the managers lose it."""
+    machine.boot(NOBODY)
+    machine.start(BRIDGE)
+    machine.start(BRIDGE, NOBODY)
+    machine.switch('all', '--yes', env=env)
+    equal(machine.pins(), {})
+    # with the link, it needs a pin when the link goes
+    machine.switch('all', '--back', '--yes', env=env)
+    equal(set(machine.pins()), {SYSTEM_PIN, USER_PIN})
+
+
+@on_running_machine
+def another_bus_goes_on_whatever_else_runs(machine, env):
+    machine.boot(NOBODY)
+    for unit in (BRIDGE, 'dbus-broker.service'):
+        machine.start(unit)
+        machine.start(unit, NOBODY)
+    machine.switch('all', '--yes', env=env)
+    equal(set(machine.pins()), {SYSTEM_PIN, USER_PIN})
+
+
+@on_running_machine
+def what_the_generator_keeps_goes_on(machine, env):
+    machine.boot(NOBODY)
+    kept = [machine.path(f'run/{manager}/generator.early/dbus.service')
+            for manager in ('systemd', f'user/{NOBODY}/systemd')]
+    for path in kept:
+        os.mkdir(os.path.dirname(path))
+        os.symlink(BRIDGE, path)
+    machine.switch('all', '--yes', env=env)
+    for path in kept:
+        shutil.rmtree(os.path.dirname(path))
+    equal(machine.pins(), {})
 
 
 @on_running_machine

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "tools/bus1ctl/cgroup.h"
 #include "tools/bus1ctl/child.h"
 #include "tools/bus1ctl/output.h"
 
@@ -24,6 +25,8 @@
 
 /* dbus.service as it is now, and the directory of one manager. */
 struct pin {
+        enum unit_scope scope;
+        uid_t uid;       /* whose manager it is */
         struct unit bus; /* the file, not a link */
         char *text;      /* its content, if its name is dbus.service; else NULL */
         char directory[64];
@@ -118,11 +121,28 @@ static bool has_own_bus(void) {
         return lstat(path, &st) >= 0;
 }
 
+/*
+ * Does bus1-bridge run, but no file makes it the bus any more? Then the generator keeps it in force
+ * (units/bus1-bridge-generator), and a pin, which systemd prefers, would take that away.
+ */
+static bool is_kept(const struct pin *pin) {
+        CLEANUP_FREE char *directory = copy_text(pin->directory), *early = NULL;
+        struct stat st;
+
+        if (strcmp(unit_name(&pin->bus), UNIT_BRIDGE) == 0)
+                return false;
+        *strrchr(directory, '/') = '\0';
+        early = unit_below(directory, "/generator.early/" UNIT_BUS);
+        return lstat(early, &st) >= 0 || cgroup_runs_bridge(pin->scope, pin->uid);
+}
+
 static int make_one(void *userdata) {
         const struct pin *pin = userdata;
         CLEANUP_FREE char *path = unit_below(pin->directory, "/" UNIT_BUS);
         int r;
 
+        if (is_kept(pin))
+                return STATUS_OK;
         if (mkdir(pin->directory, 0755) < 0 && errno != EEXIST)
                 return report_failure("cannot make %s: %m", pin->directory);
         r = pin->text ? make_copy(path, pin->text) : symlink(pin->bus.path, path);
@@ -192,7 +212,8 @@ static int for_each_user(struct pin *pin, int (*function)(void *)) {
                         continue;
                 snprintf(pin->directory, sizeof(pin->directory),
                          RUNTIME_DIRECTORIES "/%lu/systemd/user.control", uid);
-                if (child_call_as((uid_t)uid, function, pin))
+                pin->uid = (uid_t)uid;
+                if (child_call_as(pin->uid, function, pin))
                         report_failure("warning: going on without user %lu", uid);
         }
         closedir(directory);
@@ -201,7 +222,7 @@ static int for_each_user(struct pin *pin, int (*function)(void *)) {
 
 static int for_each(enum unit_scope scope, int (*function)(void *),
                     int (*function_of_user)(void *)) {
-        CLEANUP(pin_clear) struct pin pin = {};
+        CLEANUP(pin_clear) struct pin pin = {.scope = scope};
         int status;
 
         /* sd_booted(3) looks for this directory, too. */

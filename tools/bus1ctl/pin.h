@@ -21,7 +21,9 @@
  * Pin the present dbus.service of this machine, before it changes. A pin that exists stays: it is
  * from an earlier switch, and names the bus that runs. Does nothing if systemd does not run. A user
  * who has a dbus.service in ~/.config/systemd/user gets no pin: it would hide that file, and the
- * switch does not. What fails for one user is only reported. Returns 0 or an exit status.
+ * switch does not. No pin, either, for bus1-bridge that runs without an alias, because its
+ * generator keeps it in force. What fails for one user is only reported. Returns 0 or an exit
+ * status.
  */
 int pin_make(enum unit_scope scope);
 /*
