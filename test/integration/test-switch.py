@@ -20,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from busfixture import REFERENCE, TIMEOUT, Bus, clean_environment, daemon_under_test, wait_until
@@ -1189,6 +1190,22 @@ def a_bus_that_does_not_start_is_refused(machine):
     equal(left_in_tmp(), tmp)
 
 
+def find_processes(uid, name, ret_found):
+    """Finds the first processes of a user with this name: their sessions and standard files."""
+    def look():
+        for pid in (int(entry) for entry in os.listdir('/proc') if entry.isdigit()):
+            try:
+                with open(f'/proc/{pid}/status') as f:
+                    status = dict(re.findall('(?m)^(\\w+):\t(.*)$', f.read()))
+                if status['Name'] == name and status['Uid'].split() == [str(uid)] * 4:
+                    ret_found[pid] = (os.getsid(pid),
+                                      [os.readlink(f'/proc/{pid}/fd/{fd}') for fd in range(3)])
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return ret_found
+    wait_until(look, f'{name} of {uid}')
+
+
 @on_running_machine
 def a_user_who_does_not_answer_is_given_up(machine, env):
     if not os.path.exists('/dev/fuse'):
@@ -1201,7 +1218,16 @@ def a_user_who_does_not_answer_is_given_up(machine, env):
     machine.commands = ('exec 9<>/dev/fuse', 'mount -i -t fuse -o fd=9,rootmode=40000,'
                         f'user_id={NOBODY},group_id={NOBODY},allow_other x {directory}')
     begin = time.monotonic()
+    children = {}
+    watch = threading.Thread(target=find_processes, args=(NOBODY, 'bus1ctl', children))
+    watch.start()
     _, errors = machine.switch('user', '--yes', env=env)
+    watch.join()
+    # it has nothing of root's terminal
+    for pid, (session, files) in children.items():
+        equal((session, files[:2]), (pid, ['/dev/null'] * 2))
+        contains(files[2], 'pipe:')
+    assert children
     # once for the pin, and once to see whether it is needed
     equal(errors.count(f'the work of user {NOBODY} is not done after 5 seconds'), 2, errors)
     contains(errors, f'warning: going on without user {NOBODY}')

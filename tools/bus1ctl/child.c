@@ -111,14 +111,35 @@ int child_become(uid_t uid) {
         return 0;
 }
 
+/*
+ * The files of this process may be a terminal. The child of a user has none of it, but says what
+ * fails into the pipe.
+ */
+static bool leave_terminal(int fd) {
+        CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        return null >= 0 && setsid() >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
+               dup2(fd, 2) >= 0;
+}
+
 /* Does the child end in time? Only it has the other end of the pipe. */
 static bool ends_within(int fd, int msec) {
         int r;
 
+        /* only the end counts, not what the child says */
         do
-                r = poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, msec);
+                r = poll(&(struct pollfd){.fd = fd}, 1, msec);
         while (r < 0 && errno == EINTR);
         return r != 0;
+}
+
+/* Print what a child has said, which has ended. */
+static void print_words(int fd) {
+        char text[1024];
+        ssize_t n;
+
+        while ((n = read(fd, text, sizeof(text))) > 0)
+                fwrite(text, 1, (size_t)n, stderr);
 }
 
 static int wait_for_user(pid_t pid, int fd, uid_t uid) {
@@ -132,6 +153,7 @@ static int wait_for_user(pid_t pid, int fd, uid_t uid) {
                 return report_failure("the work of user %u is not done after %d seconds", uid,
                                       USER_MSEC / 1000);
         }
+        print_words(fd);
         status = wait_for(pid);
         return status >= 0 ? status : report_failure("the work of user %u was ended", uid);
 }
@@ -150,6 +172,9 @@ int child_call_as(uid_t uid, int (*function)(void *userdata), void *userdata) {
                 return report_failure("cannot fork: %m");
         }
         if (pid == 0) {
+                if (!leave_terminal(fds[1]))
+                        _exit(report_failure("cannot leave the terminal: %m"));
+                close(fds[1]);
                 r = child_become(uid);
                 _exit(r < 0 ? report_failure("cannot become user %u: %s", uid, strerror(-r))
                             : function(userdata));

@@ -28,9 +28,9 @@ int child_call_in_tree(const char *root, int (*function)(void *userdata), void *
  */
 int child_become(uid_t uid);
 /*
- * Call a function in a child that has become this user. It returns an exit status, which this
- * function also returns; on failure it prints a message and returns STATUS_FAILED. It fails, too,
- * if the child needs more than 5 seconds; the child is then killed.
+ * Call a function in a child that has become this user, and has no terminal. It returns an exit
+ * status, which this function also returns; on failure it prints a message and returns
+ * STATUS_FAILED. It fails, too, if the child needs more than 5 seconds; the child is then killed.
  */
 int child_call_as(uid_t uid, int (*function)(void *userdata), void *userdata);
 
