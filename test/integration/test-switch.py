@@ -509,6 +509,33 @@ def no_link_leads_out_of_the_tree(tree):
     tree.switch('system', '--yes')
 
 
+@on_tree
+def a_link_that_is_made_meanwhile_is_not_followed(tree):
+    with tempfile.TemporaryDirectory() as outside:
+        directory = tree.path('etc/systemd/user')
+        # systemctl, which changes the bus of the system first, is slower than who else writes
+        with FakeSystemctl(f'''rm -d {directory}; ln -s {outside} {directory}
+exec "$real" "$@"''') as env:
+            _, errors = tree.switch('all', '--yes', status=FAILED, env=env)
+        contains(errors, directory, 'leads out of the tree', 'everything is as before')
+        equal(os.listdir(outside), [])
+    assert not tree.is_bridge('system')
+
+
+@on_tree
+def a_link_is_not_followed_back_either(tree):
+    tree.switch('all', '--yes')
+    with tempfile.TemporaryDirectory() as outside:
+        directory = tree.path('etc/systemd/user')
+        shutil.copytree(directory, outside, symlinks=True, dirs_exist_ok=True)
+        with FakeSystemctl(f'''rm -r {directory}; ln -s {outside} {directory}
+exec "$real" "$@"''') as env:
+            _, errors = tree.switch('all', '--back', '--yes', status=FAILED, env=env)
+        contains(errors, directory, 'leads out of the tree')
+        equal(os.listdir(outside), ['dbus.service'])
+    assert tree.is_bridge('system')
+
+
 def without_openat2():
     """In a child: the kernel seems to be older than Linux 5.6, by a filter of seccomp."""
     def instruction(code, jump_true, jump_false, value):

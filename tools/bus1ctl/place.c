@@ -12,9 +12,18 @@
 #include "base/cleanup.h"
 #include "tools/bus1ctl/child.h"
 #include "tools/bus1ctl/output.h"
+#include "tools/bus1ctl/tree.h"
 
 #define KEPT_SUFFIX ".before-bus1-bridge"
 #define NEW_SUFFIX ".new-bus1-bridge"
+
+int place_check_tree(const char *root, enum unit_scope scope) {
+        if (!tree_is_left(root, unit_directory(scope)))
+                return STATUS_OK;
+        return report_failure(
+                "%s%s: a link in this path leads out of the tree, and systemctl would follow it",
+                root, unit_directory(scope));
+}
 
 int place_read(struct place *ret_place, const char *root, enum unit_scope scope) {
         CLEANUP(place_clear) struct place place = {.root = root, .scope = scope};
@@ -62,6 +71,8 @@ static int systemctl(const struct place *place, const char *verb, const char *fo
         const char *argv[8] = {"systemctl"};
         size_t n = 1;
 
+        if (place_check_tree(place->root, place->scope))
+                return STATUS_FAILED;
         if (*place->root) {
                 check_memory(asprintf(&root, "--root=%s", place->root) >= 0);
                 argv[n++] = root;
@@ -109,8 +120,10 @@ static int keep(struct place *place) {
 
 int place_take(struct place *place) {
         CLEANUP(place_clear) struct place after = {};
-        int status = STATUS_OK;
+        int status = place_check_tree(place->root, place->scope);
 
+        if (status)
+                return status;
         place->changed = true;
         if (place->now.kind != UNIT_NONE)
                 status = keep(place);
@@ -135,8 +148,10 @@ static int move(const char *from, const char *to) {
 
 int place_give_back(struct place *place) {
         CLEANUP(place_clear) struct place after = {};
-        int status;
+        int status = place_check_tree(place->root, place->scope);
 
+        if (status)
+                return status;
         place->changed = true;
         if (place->is_gone && unlink(place->kept) < 0)
                 return report_failure("cannot remove %s: %m", place->kept);
@@ -201,7 +216,7 @@ int place_undo(struct place *place) {
         if (!place->changed)
                 return STATUS_OK;
         place->changed = false;
-        status = read_again(place, &after);
+        status = place_check_tree(place->root, place->scope) ?: read_again(place, &after);
         if (!status)
                 status = keep_again(place, &after);
         if (status)

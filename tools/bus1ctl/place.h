@@ -31,6 +31,11 @@ struct place {
         bool keeps;   /* place_take() has kept what was in the place */
 };
 
+/*
+ * Does the way to the place stay in the tree? If a link leads out, prints a message and returns
+ * STATUS_FAILED. Each change checks this anew.
+ */
+int place_check_tree(const char *root, enum unit_scope scope);
 /* Look at the place. Returns 0 or an exit status. The caller clears the place. */
 int place_read(struct place *ret_place, const char *root, enum unit_scope scope);
 void place_clear(struct place *place);

@@ -92,12 +92,8 @@ static int plan(struct change *change, bool *ret_needed) {
                 if (strcmp(change->what, "all") != 0 &&
                     strcmp(change->what, unit_scope_name(scope)) != 0)
                         continue;
-                if (tree_is_left(change->root, unit_directory(scope)))
-                        return report_failure(
-                                "%s%s: a link in this path leads out of the tree, and systemctl "
-                                "would follow it",
-                                change->root, unit_directory(scope));
-                status = place_read(place, change->root, scope);
+                status = place_check_tree(change->root, scope)
+                                 ?: place_read(place, change->root, scope);
                 if (status)
                         return status;
                 change->n_places++;
