@@ -582,6 +582,27 @@ def drop_ins_are_told(tree):
 
 
 @on_tree
+def a_drop_in_that_is_masked_changes_nothing(tree):
+    starts_another = '[Service]\nExecStart=\nExecStart=/usr/bin/dbus-daemon\n'
+    own, packaged = (directory + '/dbus.service.d/x.conf'
+                     for directory in ('etc/systemd/system', 'usr/lib/systemd/system'))
+    tree.write(packaged, starts_another)
+    refused(tree, 'starts /usr/bin/dbus-daemon, not')
+    os.makedirs(os.path.dirname(tree.path(own)))
+    for target in '/dev/null', '/nonexistent':
+        os.symlink(target, tree.path(own))
+        output, errors = tree.switch('system', '--dry-run')
+        equal((errors, 'sets' in output), ('', False))
+        os.unlink(tree.path(own))
+    # what is no file is not read
+    os.mkfifo(tree.path(own))
+    tree.switch('system', '--dry-run')
+    os.unlink(tree.path(own))
+    os.mkdir(tree.path(own))
+    tree.switch('system', '--dry-run')
+
+
+@on_tree
 def a_drop_in_that_starts_another_bus_is_refused(tree):
     drop_in = '/etc/systemd/system/dbus.service.d/x.conf'
     tree.write(drop_in[1:], '[Service]\nExecStart=\nExecStart=/usr/bin/dbus-daemon --system --x\n')

@@ -232,11 +232,15 @@ int unit_read_settings(const char *root, const char *path,
         CLEANUP_FREE char *line = NULL;
         bool is_service = false;
         size_t size = 0;
+        struct stat st;
 
         if (fd < 0)
                 return fd;
         f = fdopen(fd, "r");
         check_memory(f);
+        /* reading another kind of file could have effects */
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+                return -ENODATA;
         while (getline(&line, &size, f) >= 0) {
                 char *key = line + strspn(line, " \t"), *value = strchr(key, '=');
 

@@ -82,8 +82,8 @@ const char *unit_name(const struct unit *unit);
 int unit_follow(const struct unit *unit, const char *root, enum unit_scope scope,
                 struct unit *ret_file);
 /*
- * Call the function for each line KEY=VALUE in the section [Service] of a file. Returns 0 or a
- * negative errno.
+ * Call the function for each line KEY=VALUE in the section [Service] of a file. Returns 0; -ENOENT
+ * if there is no file; -ENODATA if it is not a regular one; or another negative errno.
  */
 int unit_read_settings(const char *root, const char *path,
                        void (*function)(void *userdata, const char *key, const char *value),
