@@ -34,6 +34,17 @@ CASES = [
     ('the alias of a gone bus, without dbus-daemon', [BROKER], ABSENT + 'other.service', BROKER),
     ('a link to a gone file of the same name', [DBUS], ABSENT + 'dbus.service', None),
     ('the alias of the bridge itself', [DBUS], '/lib/systemd/system/' + BRIDGE, None),
+    ('a link that leads to a file of another machine', [DBUS], '/bin/sh', None),
+]
+
+# the same where another tool has removed the alias: only the generator makes the bridge the bus
+SOCKET = '/lib/systemd/system/dbus.socket'
+CASES_WITHOUT_ALIAS = [
+    ('dbus-daemon', [DBUS, SOCKET], None, None),
+    ('dbus-broker only', [BROKER, SOCKET], None, BROKER),
+    ('dbus-broker only, with what was before', [BROKER, SOCKET], ABSENT + 'dbus-broker.service',
+     ABSENT + 'dbus-broker.service'),
+    ('no socket', [BROKER], None, None),
 ]
 
 # users of the test machine
@@ -68,13 +79,15 @@ def recipes(source):
             for name, (shell, text, argument) in scripts.items()}
 
 
-def remove(command, units, kept):
+def remove(command, units, kept, has_alias):
     """Returns the link in the place after the removal, or None, and other files beside it."""
     with tempfile.TemporaryDirectory() as root:
         for unit in [*units, '/lib/systemd/system/' + BRIDGE]:
             write(root + unit)
         place = os.path.join(root, PLACE)
-        link('/lib/systemd/system/' + BRIDGE, place)
+        os.makedirs(os.path.dirname(place))
+        if has_alias:
+            os.symlink('/lib/systemd/system/' + BRIDGE, place)
         if kept:
             os.symlink(kept, place + '.before-bus1-bridge')
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL,
@@ -84,15 +97,20 @@ def remove(command, units, kept):
 
 
 class Machine:
-    """A machine whose systemd runs, with three users who have managers, in a mount namespace."""
+    """A machine whose systemd runs, with three users who have managers, in namespaces."""
 
-    MOUNTS = ('etc/passwd', 'etc/systemd', 'run/systemd', 'run/user', 'usr/lib/systemd/system',
-              'usr/lib/systemd/user')
+    MOUNTS = ('etc/passwd', 'etc/systemd', 'run/systemd', 'run/user', 'sys/fs/cgroup',
+              'usr/lib/systemd/system', 'usr/lib/systemd/user')
+    # the first process of the machine is the shell of run()
+    NAMESPACES = ('unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--cgroup')
+    # what a chroot has of the machine
+    TOOLS = ('dev', 'etc', 'proc', 'run', 'sys', 'usr')
 
     def __init__(self, source, root):
         self.script, self.root = source + '/units/former-bus', root
         os.chmod(root, 0o755)
         os.makedirs(root + '/run/systemd/system')
+        os.makedirs(root + '/sys/fs/cgroup')
         write(root + '/etc/passwd', 'root:x:0:0::/root:/bin/sh\n')
         os.makedirs(root + '/etc/systemd')
         for manager in ('system', 'user'):
@@ -108,15 +126,39 @@ class Machine:
         """Makes the alias of the bridge, relative to the root."""
         link('/usr/lib/systemd/user/' + BRIDGE, self.root + path)
 
-    def run(self, verb):
+    def start(self, unit, uid=None):
+        """From now on, the unit has a cgroup: one of the system, or of a user."""
+        slices = f'user.slice/user-{uid}.slice/user@{uid}.service/session.slice' if uid else \
+            'system.slice'
+        os.makedirs(f'{self.root}/sys/fs/cgroup/{slices}/{unit}')
+
+    def run(self, *command, path='', in_chroot=False, before=''):
+        """Runs former-bus with a verb, or another command, after more commands of the shell."""
         for uid in (ALICE, BOB, CAROL):
             for top in (f'run/user/{uid}', f'home/{uid}'):
                 subprocess.run(['chown', '-hR', f'{uid}:{uid}', f'{self.root}/{top}'], check=True)
                 os.chmod(f'{self.root}/{top}', 0o700)
         mounts = [f'mount --bind {self.root}/{path} /{path}' for path in self.MOUNTS]
-        return subprocess.run(['unshare', '--mount', 'sh', '-ec', '; '.join(mounts) + '; exec "$@"',
-                               'sh', self.script, verb], check=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True).stdout
+        enter = ''
+        if in_chroot:
+            chroot = self.root + '/chroot'
+            for name in (*self.TOOLS, *(top.strip('/') for top in self.tops())):
+                os.makedirs(f'{chroot}/{name}', exist_ok=True)
+                mounts.append(f'mount --rbind /{name} {chroot}/{name}')
+            for name in ('bin', 'lib', 'lib64', 'sbin'):
+                if os.path.islink('/' + name):
+                    os.symlink('usr/' + name, f'{chroot}/{name}')
+            enter = f'chroot {chroot} '
+        if len(command) == 1:
+            command = [self.script, *command]
+        return subprocess.run(
+            [*self.NAMESPACES, 'sh', '-ec', f'{"; ".join(mounts)}; {before}{enter}"$@"; exit',
+             'sh', *command], check=True, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=dict(os.environ, PATH=path + os.environ['PATH'])).stdout
+
+    def tops(self):
+        """Returns the directories that the script and the machine are in."""
+        return [os.path.dirname(self.script), self.root + '/home']
 
     def below(self, path):
         """Returns the text of each file and link below this path, and whose it is."""
@@ -138,9 +180,11 @@ def kept(uid):
 def the_alias_of_one_user(machine):
     home = f'/home/{ALICE}/.config/systemd/user'
     machine.enable(home + '/dbus.service')
-    # another user says that the bridge runs
-    machine.enable(f'/run/user/{BOB}/systemd/user.control/dbus.service')
-    machine.run('restore')
+    machine.start(BRIDGE, ALICE)
+    # another user has disabled the bridge that runs
+    machine.start(BRIDGE, BOB)
+    output = machine.run('restore')
+    yield output, f'the next session of user {ALICE} starts the former bus\n'
     yield machine.below(home), {}
     yield machine.below('/run'), {**kept(ALICE), **kept(BOB)}
     machine.run('resume')
@@ -151,25 +195,122 @@ def the_alias_of_one_user(machine):
 
 def the_alias_of_all_users(machine):
     machine.enable('/etc/systemd/user/dbus.service')
-    # this user has chosen another bus
-    write(f'{machine.root}/home/{BOB}/.config/systemd/user/dbus.service', 'own\n')
+    for uid in (ALICE, CAROL):
+        machine.start(BRIDGE, uid)
+    # the manager of this user still runs what was there before
+    machine.start('dbus.service', BOB)
     machine.run('restore')
     yield machine.below('/etc/systemd'), {}
     yield machine.below('/run'), {**kept(ALICE), **kept(CAROL)}
 
 
-def the_bus_of_the_system(machine):
+SYSTEM_BUS = {'systemd/system.control/' + BRIDGE: (0, 'system dbus\n'),
+              'systemd/system.control/dbus.service': (0, BRIDGE)}
+SYSTEM_BUS_TAKEN_BACK = {
+    'systemd/system.control/dbus.service': (0, '/lib/systemd/system/' + BRIDGE)}
+
+
+def enable_for_the_system(machine):
     link('/usr/lib/systemd/system/' + BRIDGE, machine.root + '/etc/systemd/system/dbus.service')
+
+
+def the_bus_of_the_system(machine):
+    enable_for_the_system(machine)
+    machine.start(BRIDGE)
     machine.run('restore')
     yield machine.below('/etc/systemd'), {}
-    yield machine.below('/run'), {'systemd/system.control/' + BRIDGE: (0, 'system dbus\n'),
-                                  'systemd/system.control/dbus.service': (0, BRIDGE)}
+    yield machine.below('/run'), SYSTEM_BUS
     machine.run('resume')
-    yield machine.below('/run'), {
-        'systemd/system.control/dbus.service': (0, '/lib/systemd/system/' + BRIDGE)}
+    yield machine.below('/run'), SYSTEM_BUS_TAKEN_BACK
 
 
-MACHINES = (the_alias_of_one_user, the_alias_of_all_users, the_bus_of_the_system)
+def the_bus_of_the_system_without_its_alias(machine):
+    machine.start(BRIDGE)
+    machine.run('restore')
+    yield machine.below('/run'), SYSTEM_BUS
+
+
+def a_switch_before_the_boot(machine):
+    """The system is switched, but dbus-daemon runs."""
+    enable_for_the_system(machine)
+    machine.start('dbus.service')
+    machine.run('restore')
+    yield machine.below('/etc/systemd'), {}
+    yield machine.below('/run'), {}
+
+
+def an_aborted_removal(machine):
+    machine.start(BRIDGE)
+    machine.run('restore')
+    source = os.path.dirname(os.path.dirname(machine.script))
+    text = read(source, 'debian/bus1-bridge.postinst')
+    machine.run('sh', '-ec', text.replace('/usr/libexec/bus1-bridge/former-bus', machine.script),
+                'postinst', 'abort-remove', 'in-favour')
+    yield machine.below('/run'), SYSTEM_BUS_TAKEN_BACK
+
+
+def a_chroot_with_the_run_of_the_machine(machine):
+    home = f'/home/{ALICE}/.config/systemd/user'
+    enable_for_the_system(machine)
+    machine.enable(home + '/dbus.service')
+    machine.start(BRIDGE)
+    machine.start(BRIDGE, ALICE)
+    machine.run('restore', in_chroot=True)
+    # the files of the chroot itself
+    yield machine.below('/etc/systemd'), {}
+    yield machine.below(home), {}
+    yield machine.below('/run'), {}
+
+
+def the_process_of_a_user_has_nothing_of_root(machine):
+    machine.enable(f'/home/{ALICE}/.config/systemd/user/dbus.service')
+    # a program that the process runs
+    spy = machine.root + '/path/rm'
+    write(spy, f'''#!/bin/sh
+if [ "$(id -u)" = {ALICE} ]; then
+        seen={machine.root}/home/{ALICE}/seen
+        for fd in 0 1 2; do
+                echo "$fd is $(readlink "/proc/$$/fd/$fd")" >>$seen
+        done
+        [ -z "$SECRET" ] || echo "the environment has $SECRET" >>$seen
+        ! true </dev/tty || echo "there is a terminal" >>$seen
+fi
+exec /usr/bin/rm "$@"
+''')
+    os.chmod(spy, 0o755)
+    command = f'SECRET=word {machine.script} restore'
+    machine.run('script', '-qec', command, '/dev/null', path=os.path.dirname(spy) + ':')
+    yield read(machine.root, f'home/{ALICE}/seen'), ''.join(
+        f'{fd} is /dev/null\n' for fd in range(3))
+
+
+# A file system that answers nothing: who has asked it something, no signal ends.
+STUCK = '''
+import os, struct
+unique, = struct.unpack_from('=8xQ', os.read(9, 1 << 17))
+os.write(9, struct.pack('=IiQ4I2H2I2H32x', 80, 0, unique, 7, 31, 0, 0, 16, 1, 4096, 1, 0, 0))
+while True:
+    os.read(9, 1 << 17)
+'''
+
+
+def a_user_whom_no_signal_ends(machine):
+    if not os.access('/dev/fuse', os.R_OK):
+        return
+    write(machine.root + '/stuck.py', STUCK)
+    machine.enable(f'/home/{BOB}/.config/systemd/user/dbus.service')
+    home = f'{machine.root}/home/{ALICE}'
+    output = machine.run('restore', before=(
+        'exec 9<>/dev/fuse; mount -i -t fuse -o fd=9,rootmode=40000,user_id={0},group_id={0},'
+        'allow_other x {1}; python3 {2}/stuck.py & exec 9>&-; ').format(ALICE, home, machine.root))
+    yield sorted(output.splitlines()), [f'going on without user {ALICE}',
+                                        f'the next session of user {BOB} starts the former bus']
+
+
+MACHINES = (the_alias_of_one_user, the_alias_of_all_users, the_bus_of_the_system,
+            the_bus_of_the_system_without_its_alias, a_switch_before_the_boot, an_aborted_removal,
+            a_chroot_with_the_run_of_the_machine, the_process_of_a_user_has_nothing_of_root,
+            a_user_whom_no_signal_ends)
 
 
 def cases(source):
@@ -177,9 +318,11 @@ def cases(source):
     for recipe, command in recipes(source).items():
         if not shutil.which(command[0]):
             continue
-        for name, units, kept_link, wanted in CASES:
-            yield f'{recipe}: {name}', remove(command, units, kept_link), (wanted, [])
-    if os.geteuid() or subprocess.run(['unshare', '--mount', 'true'],
+        for has_alias, tests in ((True, CASES), (False, CASES_WITHOUT_ALIAS)):
+            for name, units, kept_link, wanted in tests:
+                yield (f'{recipe}: {name}{"" if has_alias else ", without the alias"}',
+                       remove(command, units, kept_link, has_alias), (wanted, []))
+    if os.geteuid() or subprocess.run([*Machine.NAMESPACES, 'true'],
                                       stderr=subprocess.DEVNULL).returncode:
         return
     for test in MACHINES:
