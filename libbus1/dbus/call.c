@@ -235,14 +235,14 @@ static int waiting_run(struct bus1_dbus *bus, const struct pending *p,
         for (;;) {
                 if (received) {
                         r = receive_one(bus, received);
-                        if (*reply)
-                                return 0;
-                        if (r < 0)
+                        if (r < 0 && !*reply)
                                 return r;
-                        /* The call also ends in time when messages keep coming. */
-                        if (p->deadline <= now_ns())
-                                return -ETIMEDOUT;
                 }
+                if (*reply)
+                        return 0;
+                /* The call also ends in time when messages keep coming. */
+                if (received && p->deadline <= now_ns())
+                        return -ETIMEDOUT;
                 r = receive_next(bus, time_left(p->deadline), &received);
                 if (r < 0 && r != -EINTR)
                         return r == -EAGAIN ? -ETIMEDOUT : r;

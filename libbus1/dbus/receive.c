@@ -171,6 +171,32 @@ static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
         return 0;
 }
 
+/*
+ * Does the error concern the first message only? Then its descriptors cannot be received, because
+ * this process may not have so many open, or because a security module does not let it have them.
+ * On a hosted core such a message arrives without its descriptors, and is dropped in wire.c.
+ */
+static bool is_about_message(int r) {
+        return r == -EMFILE || r == -ENFILE || r == -EACCES || r == -EPERM;
+}
+
+/* Drop the first message. It counts as received: its sender gets NoReply if it wants a reply. */
+static void discard(struct bus1_dbus *bus) {
+        struct bus1_message message = {.type = BUS1_INVALID};
+        struct bus1_metadata metadata;
+        struct node *node;
+
+        if (bus1_client_recv(bus->client, BUS1_RECV_FLAG_DISCARD, &metadata, &message) < 0 ||
+            message.type != BUS1_MESSAGE_TYPE_USER)
+                return;
+        node = node_find(bus, metadata.id);
+        if (node && node->kind == NODE_REPLY)
+                pending_fail(bus, node->data, DBUS_ERROR_LIMITS_EXCEEDED,
+                             "This process cannot have the descriptors of the reply");
+        else if (node && node_is_channel(node))
+                channel_node_accepted(node);
+}
+
 int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received **ret_received) {
         struct bus1_cmd_call call = {.node = BUS1_INVALID, .timeout = timeout};
         int r;
@@ -181,6 +207,10 @@ int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received *
         bus->received_at = now_ns();
         if (r >= 0 || r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR || r == -ENOMEM)
                 return r;
+        if (is_about_message(r)) {
+                discard(bus);
+                return -EINTR;
+        }
         bus->gone = true;
         return -ECONNRESET;
 }
@@ -240,6 +270,10 @@ static int receive_some(struct bus1_dbus *bus) {
                         return n;
                 if (r == -ENOMEM)
                         return r;
+                if (is_about_message(r)) {
+                        discard(bus);
+                        continue;
+                }
                 if (r < 0) {
                         bus->gone = true;
                         return n;
