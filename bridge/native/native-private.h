@@ -327,6 +327,11 @@ int native_opening_new(struct native_lookup *lookup, uint32_t serial, uint64_t c
 int native_opening_answered(struct native_opening *opening, struct message *m);
 /* opening_timer: callers whose deadline has passed get the error. */
 int native_openings_expire(struct loop_timer *timer);
+/*
+ * The look-up ends: if it has a channel, tell the owner's library to end its node. Returns 0 or a
+ * negative errno.
+ */
+int native_channel_end(struct native_lookup *lookup);
 /* End the openings that the session waits for, because the session ends. */
 void native_openings_end(struct native_session *session);
 /* Tell all native clients to close their direct channels; the calls then go through the bus. */

@@ -23,6 +23,10 @@
  * When the conditions do not hold any more, the bus tells all native clients to close their
  * channels. The two libraries then settle which messages the owner has taken; the caller sends the
  * others again, through the bus. The bus waits for neither of them.
+ *
+ * The handle of a channel is the caller's, so the bus cannot take it back. When the look-up ends,
+ * the bus has the owner's library end the node (org.bus1.Session1.CloseChannel): a caller must not
+ * call in a name that has left, nor collect more channels than it has look-ups.
  */
 
 #include "bridge/native/native-private.h"
@@ -76,7 +80,7 @@ static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *r
         struct writer writer;
         int r;
 
-        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client, "ssbo");
+        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client, "ssbot");
         writer.flags = 0; /* wants a reply */
         writer.path = BUS_DRIVER_PATH;
         writer.interface = SESSION_INTERFACE;
@@ -85,6 +89,7 @@ static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *r
         writer_string(&writer, lookup->name);
         writer_bool(&writer, lookup->path != NULL);
         writer_string(&writer, lookup->path ? lookup->path : "/");
+        writer_u64(&writer, lookup->node);
         r = writer_finish(&writer, &m);
         if (r < 0) {
                 native_release(native, control);
@@ -221,6 +226,32 @@ int native_opening_answered(struct native_opening *opening, struct message *m) {
         r = answer(opening, handle);
         opening_free(opening);
         return r;
+}
+
+int native_channel_end(struct native_lookup *lookup) {
+        struct native *native = lookup->session->native;
+        struct native_session *owner = session_from_client(lookup->owner);
+        CLEANUP(message_unrefp) struct message *m = NULL;
+        struct writer writer;
+        int r;
+
+        if (lookup->opened_in != native->era)
+                return 0;
+        lookup->opened_in = 0;
+        if (owner->close_reason)
+                return 0;
+        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client, "t");
+        writer.path = BUS_DRIVER_PATH;
+        writer.interface = SESSION_INTERFACE;
+        writer.member = "CloseChannel";
+        writer_u64(&writer, lookup->node);
+        r = writer_finish(&writer, &m);
+        if (r >= 0)
+                r = native_broadcast_flush(native);
+        /* an owner with a full queue must not lose its session because a caller goes */
+        if (r >= 0)
+                r = native_send(native, owner->home, m, NULL);
+        return r < 0 ? r : 0;
 }
 
 void native_openings_end(struct native_session *session) {

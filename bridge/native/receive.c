@@ -484,9 +484,10 @@ static int node_receive(struct native *native, struct native_node *node, struct 
                 r = reply_receive(native, data, in);
                 break;
         case NATIVE_NODE_LOOKUP:
-                if (gone)
+                if (gone) {
+                        r = native_channel_end(data);
                         native_lookup_free(data, false);
-                else
+                } else
                         r = lookup_receive(data, in);
                 break;
         case NATIVE_NODE_OPENING:

@@ -105,12 +105,16 @@ static void user_put(struct native *native, struct native_user *user) {
 static int end_run(struct schedule_job *job) {
         struct native_session *session = container_of(job, struct native_session, end);
         struct client *client = &session->client;
+        struct native_lookup *lookup;
         bool done;
         int r;
 
         /* others wait for what it sent */
         r = docket_flush(client);
         native_openings_end(session);
+        /* before anybody can learn that the session has left */
+        DL_FOREACH(session->lookups, lookup)
+                keep_error(&r, native_channel_end(lookup));
         keep_error(&r, client_leave_in_turn(client, &done));
         if (!done)
                 schedule_add_first(&client->bus->schedule, &client->account->schedule,

@@ -8,12 +8,31 @@
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/use.h"
 
+/* A member that asks for channel after channel must not fill the memory of the owner. */
+#define CHANNELS_MAX 4096
+#define CHANNELS_OF_MEMBER_MAX 64
+
+static bool has_room(struct bus1_dbus *bus, const char *member) {
+        unsigned n = 0, n_of_member = 0;
+        struct node *node, *next;
+
+        HASH_ITER(hh, bus->nodes, node, next) {
+                if (!node_is_channel(node))
+                        continue;
+                n++;
+                n_of_member += strcmp(node->sender, member) == 0;
+        }
+        return n < CHANNELS_MAX && n_of_member < CHANNELS_OF_MEMBER_MAX;
+}
+
 int channel_node_new(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *member,
-                     const char *name, uint64_t control, uint64_t *ret_handle) {
+                     const char *name, uint64_t lookup, uint64_t control, uint64_t *ret_handle) {
         struct node *node;
         uint64_t id;
         int r;
 
+        if (!has_room(bus, member))
+                return -EDQUOT;
         r = node_new(bus, object ? NODE_OBJECT : NODE_NAME, object, false, &id, ret_handle);
         if (r < 0)
                 return r;
@@ -25,6 +44,7 @@ int channel_node_new(struct bus1_dbus *bus, struct bus1_dbus_object *object, con
                 node_end(bus, id);
                 return -ENOMEM;
         }
+        node->lookup = lookup;
         node->control = control;
         return 0;
 }
@@ -59,6 +79,15 @@ void channel_nodes_close(struct bus1_dbus *bus, const char *name) {
 
         HASH_ITER(hh, bus->nodes, node, next) {
                 if (node_is_channel(node) && (!name || strcmp(node->name, name) == 0))
+                        channel_node_close(bus, node);
+        }
+}
+
+void channel_node_close_lookup(struct bus1_dbus *bus, uint64_t lookup) {
+        struct node *node, *next;
+
+        HASH_ITER(hh, bus->nodes, node, next) {
+                if (node_is_channel(node) && node->lookup == lookup)
                         channel_node_close(bus, node);
         }
 }

@@ -33,6 +33,7 @@ struct node {
         char *sender;
         /* only nodes of direct channels (channel-node.h): */
         char *name;          /* the name that the member looked up; NULL on other nodes */
+        uint64_t lookup;     /* the number by which the bus knows the look-up */
         uint64_t control;    /* a handle to the library of that member; or BUS1_INVALID */
         uint64_t n_accepted; /* messages that have arrived */
         unsigned n_queued;   /* those of them that wait for dispatch */

@@ -24,22 +24,23 @@ static bool session_message_is_from_bus(struct bus1_dbus_message *message) {
 }
 
 /*
- * OpenChannel(s member, s name, b narrow, o path), with the control handle: make a node for the
- * calls of one member, and return its handle, which the bus passes on to that member. A narrowed
- * node serves only the object at path.
+ * OpenChannel(s member, s name, b narrow, o path, t lookup), with the control handle: make a node
+ * for the calls of one member, and return its handle, which the bus passes on to that member. A
+ * narrowed node serves only the object at path.
  */
 static int session_open_channel(struct bus1_dbus_message *call) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         struct bus1_dbus_object *object = NULL;
         struct bus1_dbus *bus = call->bus;
         const char *member, *name, *path;
+        dbus_uint64_t lookup;
         uint64_t handle;
         dbus_bool_t narrow;
         int r;
 
         if (!dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &member, DBUS_TYPE_STRING,
                                    &name, DBUS_TYPE_BOOLEAN, &narrow, DBUS_TYPE_OBJECT_PATH, &path,
-                                   DBUS_TYPE_INVALID))
+                                   DBUS_TYPE_UINT64, &lookup, DBUS_TYPE_INVALID))
                 return -EINVAL;
         if (narrow) {
                 HASH_FIND_STR(bus->objects_by_path, path, object);
@@ -51,7 +52,7 @@ static int session_open_channel(struct bus1_dbus_message *call) {
                 return -ENOMEM;
         if (call->n_handles == 0 || call->handles[0] == BUS1_INVALID)
                 return -EINVAL;
-        r = channel_node_new(bus, object, member, name, call->handles[0], &handle);
+        r = channel_node_new(bus, object, member, name, lookup, call->handles[0], &handle);
         if (r < 0)
                 return r;
         call->handles[0] = BUS1_INVALID; /* the node has it now */
@@ -59,6 +60,15 @@ static int session_open_channel(struct bus1_dbus_message *call) {
         /* The program keeps no handle, so the node ends when nobody else has one any more. */
         handle_release(bus, handle);
         return r;
+}
+
+/* CloseChannel(t lookup): the look-up has ended, so the caller may not call any more. */
+static void session_close_channel(struct bus1_dbus_message *call) {
+        dbus_uint64_t lookup;
+
+        if (dbus_message_get_args(call->message, NULL, DBUS_TYPE_UINT64, &lookup,
+                                  DBUS_TYPE_INVALID))
+                channel_node_close_lookup(call->bus, lookup);
 }
 
 bool session_is_call(struct bus1_dbus_message *message) {
@@ -72,6 +82,8 @@ void session_dispatch(struct bus1_dbus_message *call) {
 
         if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "OpenChannel"))
                 r = session_open_channel(call);
+        else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseChannel"))
+                session_close_channel(call);
         else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseChannels")) {
                 channel_nodes_close(call->bus, NULL);
                 channels_withdraw(call->bus);

@@ -13,6 +13,7 @@
  *          |                 |<-- handle ----------|
  *          |<-- handle ------|                     |
  *          |--- calls ---------------------------->|
+ *                            |--- CloseChannel --->|  ends the node of one caller's look-up
  *                            |--- CloseChannels -->|  ends these nodes
  *
  * channel.h is about the caller's side, channel-node.h about the service's.
@@ -22,7 +23,7 @@
 
 /* Is the message a call of this interface, and from the bus? */
 bool session_is_call(struct bus1_dbus_message *message);
-/* Run the call, and answer it if the method has a reply (CloseChannels has none). */
+/* Run the call, and answer it if the method has a reply (the others have none). */
 void session_dispatch(struct bus1_dbus_message *call);
 /* Handle a signal that arrived on the home node: NameLost ends the direct channels to that name. */
 void session_handle_signal(struct bus1_dbus_message *signal);

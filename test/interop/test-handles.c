@@ -503,6 +503,92 @@ START_TEST(lookup_has_one_channel_at_a_time) {
 }
 END_TEST
 
+/* Look up NAME, and return the number; *ret_lookup is the handle. */
+static uint64_t look_up_number(uint64_t *ret_lookup) {
+        struct answer answer = {.handle = BUS1_INVALID};
+        dbus_uint64_t number;
+
+        look_up_begin(client, NAME, NULL, &answer);
+        UNTIL(answer.done);
+        ck_assert(dbus_message_get_args(answer.reply, NULL, DBUS_TYPE_UINT64, &number,
+                                        DBUS_TYPE_INVALID));
+        dbus_message_unref(answer.reply);
+        *ret_lookup = answer.handle;
+        return number;
+}
+
+static uint64_t control_new(void) {
+        struct bus1_dbus_object *object;
+        uint64_t control;
+
+        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &control), 0);
+        return control;
+}
+
+/* A caller that keeps the handle of the channel cannot use it longer than the look-up. */
+START_TEST(channel_ends_with_the_lookup) {
+        uint64_t number, lookup, direct, control = control_new();
+        char error[256];
+
+        for (int i = 0; i < 100; i++) {
+                number = look_up_number(&lookup);
+                direct = open_channel(client, number, &control, error, 256);
+                ck_assert_str_eq(error, "");
+                gone = false;
+                ck_assert_int_eq(bus1_dbus_watch(client, direct, see_release, NULL), 0);
+                bus1_dbus_release(client, lookup);
+                UNTIL(gone);
+                bus1_dbus_release(client, direct);
+        }
+}
+END_TEST
+
+/* The owner has ended the node before anybody can know that the caller has left. */
+START_TEST(channel_ends_before_its_caller_is_seen_to_leave) {
+        uint64_t number, lookup, direct, control = control_new();
+        struct rogue outsider;
+        char error[256], *data;
+        DBusMessage *m;
+        int n;
+
+        number = look_up_number(&lookup);
+        direct = open_channel(client, number, &control, error, 256);
+        ck_assert_str_eq(error, "");
+        /* another program of the caller has a copy, and stays */
+        ck_assert(rogue_join(&outsider, bus_daemon.address));
+        direct = hand_to(&outsider, direct);
+        client = bus1_dbus_free(client);
+        for (int i = 0; i < 1000; i++)
+                turn();
+        m = take_new(1);
+        dbus_message_set_no_reply(m, TRUE);
+        dbus_message_set_serial(m, 1);
+        ck_assert(dbus_message_marshal(m, &data, &n));
+        rogue_send(&outsider, direct, data, (size_t)n, NULL, 0, NULL, 0);
+        for (int i = 0; i < 100; i++)
+                turn();
+        ck_assert_uint_eq(taken.n, 0);
+        dbus_free(data);
+        dbus_message_unref(m);
+        rogue_leave(&outsider);
+}
+END_TEST
+
+START_TEST(caller_has_few_channels) {
+        uint64_t number, lookup, control = control_new();
+        char error[256];
+
+        for (int i = 0; i < 64; i++) {
+                number = look_up_number(&lookup);
+                ck_assert(open_channel(client, number, &control, error, 256) != BUS1_INVALID);
+        }
+        number = look_up_number(&lookup);
+        ck_assert(open_channel(client, number, &control, error, 256) == BUS1_INVALID);
+        ck_assert_str_eq(error, DBUS_ERROR_FAILED);
+}
+END_TEST
+
 START_TEST(object_may_be_freed_while_it_has_a_channel) {
         struct bus1_dbus_object *object;
         uint64_t narrow;
@@ -842,6 +928,9 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, error_tells_that_the_session_has_ended);
         tcase_add_test(tcase, passed_handle_does_not_depend_on_the_channel);
         tcase_add_test(tcase, lookup_has_one_channel_at_a_time);
+        tcase_add_test(tcase, channel_ends_with_the_lookup);
+        tcase_add_test(tcase, channel_ends_before_its_caller_is_seen_to_leave);
+        tcase_add_test(tcase, caller_has_few_channels);
         tcase_add_test(tcase, object_may_be_freed_while_it_has_a_channel);
         suite_add_tcase(suite, tcase);
         tcase = tcase_create("stress");
