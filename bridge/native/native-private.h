@@ -136,6 +136,7 @@ struct native_session {
         uint64_t n_answers;       /* bytes of answers of the bus that may be unread */
         uint32_t serial;          /* that message_number() gave to the last message */
         bool completed;           /* Hello has succeeded */
+        bool has_channels;        /* or has had some, as owner or caller, in this era */
         const char *close_reason; /* not NULL: the session ends */
         struct schedule_job end;  /* is wanted then */
         uint64_t n_exported;
@@ -334,7 +335,7 @@ int native_openings_expire(struct loop_timer *timer);
 int native_channel_end(struct native_lookup *lookup);
 /* End the openings that the session waits for, because the session ends. */
 void native_openings_end(struct native_session *session);
-/* Tell all native clients to close their direct channels; the calls then go through the bus. */
+/* Tell all clients that have direct channels to close them; the calls then go through the bus. */
 void native_openings_withdraw(struct native *native);
 
 /* interface.c */

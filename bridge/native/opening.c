@@ -20,8 +20,8 @@
  *          |<-- Closed --------------------------|
  *          |--- calls ------>|------------------>|
  *
- * When the conditions do not hold any more, the bus tells all native clients to close their
- * channels. The two libraries then settle which messages the owner has taken; the caller sends the
+ * When the conditions do not hold any more, the bus tells the clients that have channels to close
+ * them. The two libraries then settle which messages the owner has taken; the caller sends the
  * others again, through the bus. The bus waits for neither of them.
  *
  * The handle of a channel is the caller's, so the bus cannot take it back. When the look-up ends,
@@ -221,8 +221,11 @@ int native_opening_answered(struct native_opening *opening, struct message *m) {
                 native_release(native, handle);
                 handle = BUS1_INVALID;
         }
-        if (handle != BUS1_INVALID)
+        if (handle != BUS1_INVALID) {
                 lookup->opened_in = native->era;
+                lookup->session->has_channels = true;
+                session_from_client(lookup->owner)->has_channels = true;
+        }
         r = answer(opening, handle);
         opening_free(opening);
         return r;
@@ -269,8 +272,9 @@ void native_openings_withdraw(struct native *native) {
         DL_FOREACH_SAFE(native->sessions, session, next) {
                 CLEANUP(message_unrefp) struct message *m = NULL;
 
-                if (!session->completed)
+                if (!session->has_channels)
                         continue;
+                session->has_channels = false;
                 voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &session->client, "");
                 writer.path = BUS_DRIVER_PATH;
                 writer.interface = SESSION_INTERFACE;

@@ -244,28 +244,13 @@ static bool rogue_call(struct rogue *rogue, uint32_t serial, const char *member,
         return true;
 }
 
-/* A client that never reads harms no other client. When its queue is full, callers get an error. */
-static bool hostile_lazy(const char *address) {
-        const char *name = "org.bus1.Lazy", *rule = "interface='" INTEROP_INTERFACE "'";
+/* Fill the queue of a client with calls. It answers none, so only each hundredth wants a reply. */
+static bool fill(void *member, const char *name, const char *payload) {
         DBusError error = DBUS_ERROR_INIT;
-        struct rogue rogue;
         DBusMessage *m;
-        char *payload;
-        void *member, *listener;
-        uint32_t flags = 0;
+        bool full;
 
-        EXPECT(rogue_join(&rogue, address));
-        EXPECT(rogue_hello(&rogue));
-        EXPECT(rogue_call(&rogue, 2, "RequestName", name, &flags));
-        EXPECT(rogue_call(&rogue, 3, "AddMatch", rule, NULL));
-
-        member = kind_legacy.open(address);
-        EXPECT(member);
-        payload = malloc(1024 * 1024);
-        memset(payload, 'x', 1024 * 1024 - 1);
-        payload[1024 * 1024 - 1] = 0;
-        /* Fill the queue of the rogue. It answers no call, so only each hundredth wants a reply. */
-        for (int i = 0; i < 3000 && !dbus_error_is_set(&error); i++) {
+        for (int i = 0; i < 30000 && !dbus_error_is_set(&error); i++) {
                 m = dbus_message_new_method_call(name, "/", name, "Call");
                 dbus_message_append_args(m, DBUS_TYPE_STRING, &payload, DBUS_TYPE_INVALID);
                 if (i % 100 == 99) {
@@ -282,8 +267,31 @@ static bool hostile_lazy(const char *address) {
                 }
                 dbus_message_unref(m);
         }
-        EXPECT(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
+        full = dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED);
         dbus_error_free(&error);
+        return full;
+}
+
+/* A client that never reads harms no other client. When its queue is full, callers get an error. */
+static bool hostile_lazy(const char *address) {
+        const char *name = "org.bus1.Lazy", *rule = "interface='" INTEROP_INTERFACE "'";
+        struct rogue rogue;
+        DBusMessage *m;
+        char *payload;
+        void *member, *listener;
+        uint32_t flags = 0;
+
+        EXPECT(rogue_join(&rogue, address));
+        EXPECT(rogue_hello(&rogue));
+        EXPECT(rogue_call(&rogue, 2, "RequestName", name, &flags));
+        EXPECT(rogue_call(&rogue, 3, "AddMatch", rule, NULL));
+
+        member = kind_legacy.open(address);
+        EXPECT(member);
+        payload = malloc(1024 * 1024);
+        memset(payload, 'x', 1024 * 1024 - 1);
+        payload[1024 * 1024 - 1] = 0;
+        EXPECT(fill(member, name, payload));
 
         /* The bus drops a signal for the full client, and delivers it to the others. */
         listener = kind_native.open(address);
@@ -296,6 +304,12 @@ static bool hostile_lazy(const char *address) {
         EXPECT(m && dbus_message_is_signal(m, INTEROP_INTERFACE, "Told"));
         dbus_message_unref(m);
         kind_native.close(listener);
+
+        /* It has no channel, so it need not hear that channels are closed, and stays. */
+        EXPECT(fill(member, name, ""));
+        EXPECT(kind_legacy.subscribe(member, "eavesdrop='true',member='Nothing'"));
+        EXPECT(is_alive(address));
+        EXPECT(dbus_bus_name_has_owner(member, name, NULL));
 
         free(payload);
         kind_legacy.close(member);
