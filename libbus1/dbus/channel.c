@@ -11,7 +11,10 @@
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/use.h"
+#include "libbus1/dbus/wait.h"
 
+/* A call of the library that has no answer by then gets none: who hangs binds nothing for ever. */
+#define QUIET_TIMEOUT (25000 * NS_PER_MS)
 /* Messages through the bus until the library asks again. Asking costs one message to the bus. */
 #define ASK_AGAIN 64
 /* Confirm bounds the memory for messages without a reply. */
@@ -104,7 +107,8 @@ static void call_quietly(struct channel *c, uint64_t to, DBusMessage *message, s
                 return;
         pending_init(p);
         p->at_reception = true;
-        p->deadline = UINT64_MAX;
+        p->is_quiet = true;
+        p->deadline = now_ns() + QUIET_TIMEOUT;
         p->fn = fn;
         p->userdata = c;
         r = send_message(c->bus, to, message, created, n_created, NULL, 0);
@@ -120,6 +124,8 @@ static void call_quietly(struct channel *c, uint64_t to, DBusMessage *message, s
                 return;
         }
         pending_insert(c->bus, p);
+        /* the program may not dispatch before it polls */
+        wait_arm(c->bus);
         *ret_pending = p;
 }
 
@@ -129,6 +135,10 @@ static int asked(struct bus1_dbus_message *reply, void *userdata) {
         struct channel *c = userdata;
 
         c->asking = NULL;
+        if (!reply) {
+                cease(c);
+                return 0;
+        }
         if (c->n_passed < c->n_routed_when_asked)
                 c->n_passed = c->n_routed_when_asked;
         c->direct = bus1_dbus_message_take_handle(reply, 0);
@@ -204,14 +214,22 @@ void channel_open(struct channel *c) {
 
 static void ask_to_confirm(struct channel *c);
 
+/* Free a released channel as soon as nothing more can be done for its messages. */
+static void finish(struct channel *c) {
+        if (c->unconfirmed)
+                ask_to_confirm(c);
+        if (!c->unconfirmed || !c->confirming)
+                channel_free(c);
+}
+
 /* The answer of Confirm. channel_replied() has forgotten what it confirms. */
 static int confirmed(struct bus1_dbus_message *reply, void *userdata) {
         struct channel *c = userdata;
 
         c->confirming = NULL;
-        if (c->released && c->unconfirmed)
-                ask_to_confirm(c);
-        else if (c->released)
+        if (c->released && reply)
+                finish(c);
+        else if (c->released) /* not in time: the owner does not want to know better */
                 channel_free(c);
         return 0;
 }
@@ -273,10 +291,7 @@ PUBLIC void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle) {
         }
         bus1_dbus_unwatch(bus, handle);
         c->released = true;
-        if (c->unconfirmed)
-                ask_to_confirm(c);
-        else
-                channel_free(c);
+        finish(c);
 }
 
 /* closing */
@@ -359,11 +374,16 @@ void channel_replied(struct bus1_dbus *bus, const struct pending *p) {
 
         if (!c)
                 return;
-        if (p->is_direct)
-                while (c->unconfirmed && c->unconfirmed->number <= p->number)
-                        forget(c, c->unconfirmed);
-        else if (c->n_passed < p->number)
-                c->n_passed = p->number;
+        if (!p->is_direct) {
+                if (c->n_passed < p->number)
+                        c->n_passed = p->number;
+                return;
+        }
+        while (c->unconfirmed && c->unconfirmed->number <= p->number)
+                forget(c, c->unconfirmed);
+        /* confirmed() does this for the call of Confirm, which has not ended yet */
+        if (c->released && !c->unconfirmed && p != c->confirming)
+                channel_free(c);
 }
 
 bool channel_ended(struct bus1_dbus *bus, uint64_t handle) {

@@ -73,10 +73,9 @@ void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus
 }
 
 void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text) {
-        struct bus1_dbus_message *m;
+        struct bus1_dbus_message *m = NULL;
 
-        /* When memory runs out, the call stays pending until its time-out, if it has one. */
-        if (incoming_message_new_error(bus, p->serial, name, text, &m) < 0)
+        if (!p->is_quiet && incoming_message_new_error(bus, p->serial, name, text, &m) < 0)
                 return;
         pending_complete(bus, p, m);
 }

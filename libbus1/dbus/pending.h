@@ -24,6 +24,7 @@ struct pending {
         uint64_t deadline; /* CLOCK_MONOTONIC, nanoseconds; UINT64_MAX: none; 0: see error */
         int error;         /* a negative errno with which the call is going to end; 0: none */
         bool at_reception; /* its reply is handled at reception, not in dispatch */
+        bool is_quiet;     /* of the library itself: fn gets NULL instead of an error made here */
         /* how a call through a looked-up handle was sent, see channel.h */
         uint64_t via;              /* the looked-up handle; BUS1_INVALID: another one */
         uint64_t number;           /* among the messages through the bus, or through channels */
@@ -49,7 +50,10 @@ int pending_move(struct bus1_dbus *bus, struct pending *p, uint64_t node);
 void pending_abort(struct bus1_dbus *bus, struct pending *p, int error);
 /* End the call and pass the reply to its handler. Takes over the reference of reply. */
 void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus_message *reply);
-/* End the call with an error that the library makes. Does nothing when memory runs out. */
+/*
+ * End the call with an error that the library makes. When memory runs out, a call of the program
+ * stays pending until its time-out; one of the library ends in any case.
+ */
 void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text);
 /* If the deadline of the first call has passed, or it was aborted, end it and return true. */
 bool pending_expire(struct bus1_dbus *bus);

@@ -606,6 +606,27 @@ START_TEST(object_may_be_freed_while_it_has_a_channel) {
 }
 END_TEST
 
+/* An owner that hangs cannot keep the released look-ups of its callers. */
+START_TEST(released_handle_does_not_wait_for_ever) {
+        uint64_t other;
+        bool again = false;
+
+        until_direct();
+        send_note(1);
+        bus1_dbus_release(client, handle);
+        while (bus1_dbus_lookup(client, NAME, 0, &other, NULL) >= 0)
+                ;
+        /* Nobody dispatches the service. Confirm has a deadline of 25 s. */
+        for (int i = 0; i < 30 && !again; i++) {
+                ck_assert_int_ge(bus1_dbus_wait(client, 1000), 0);
+                while (bus1_dbus_dispatch(client) > 0)
+                        ;
+                again = bus1_dbus_lookup(client, NAME, 0, &other, NULL) >= 0;
+        }
+        ck_assert(again);
+}
+END_TEST
+
 /* many members, each a process */
 
 #define CALLERS 2
@@ -932,6 +953,11 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, channel_ends_before_its_caller_is_seen_to_leave);
         tcase_add_test(tcase, caller_has_few_channels);
         tcase_add_test(tcase, object_may_be_freed_while_it_has_a_channel);
+        suite_add_tcase(suite, tcase);
+        tcase = tcase_create("slow");
+        tcase_add_checked_fixture(tcase, start, members_teardown);
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, released_handle_does_not_wait_for_ever);
         suite_add_tcase(suite, tcase);
         tcase = tcase_create("stress");
         tcase_set_timeout(tcase, 30 + n_calls / 100);
