@@ -18,7 +18,6 @@
 #include "libbus1/dbus/object.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
-#include "libbus1/dbus/session.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
@@ -71,7 +70,6 @@ static void dispatch_message(struct bus1_dbus *bus, enum node_kind kind, void *d
                    (kind != NODE_HOME || !message_is_copy(m))) {
                 dispatch_call(bus, kind == NODE_OBJECT ? data : NULL, m);
         } else if (kind == NODE_HOME) {
-                session_handle_signal(m);
                 if (bus->signal_fn)
                         bus->signal_fn(m, bus->signal_userdata);
         }

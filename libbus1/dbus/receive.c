@@ -90,9 +90,9 @@ static bool receive_for_call(struct bus1_dbus *bus, struct node *node,
 /*
  * The library runs calls of org.bus1.Session1 and org.bus1.Channel1 when it receives them, even
  * while a call of the program blocks: they are made on behalf of other members, and the blocking
- * call may itself wait for one of those members. So each small message for the home node or the
- * node of a channel is parsed here. If the message is no such call, *ret_message gets it, and the
- * function returns false.
+ * call may itself wait for one of those members. The same is true of NameLost, which the program
+ * gets, too. So each small message for the home node or the node of a channel is parsed here. If
+ * the message is no such call, *ret_message gets it, and the function returns false.
  */
 static bool receive_for_library(struct bus1_dbus *bus, struct node *node,
                                 struct bus1_received *received,
@@ -107,7 +107,9 @@ static bool receive_for_library(struct bus1_dbus *bus, struct node *node,
                 session_dispatch(m);
                 return true;
         }
-        if (node->kind != NODE_HOME && channel_node_answers(m))
+        if (node->kind == NODE_HOME)
+                session_handle_signal(m);
+        else if (channel_node_answers(m))
                 return true;
         *ret_message = steal_ptr(&m);
         return false;

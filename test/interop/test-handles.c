@@ -606,6 +606,23 @@ START_TEST(object_may_be_freed_while_it_has_a_channel) {
 }
 END_TEST
 
+/* A program that blocks in a call has lost the name all the same. */
+START_TEST(channel_ends_although_the_owner_does_not_dispatch) {
+        uint64_t number, lookup, direct, control = control_new();
+        char error[256];
+
+        number = look_up_number(&lookup);
+        direct = open_channel(client, number, &control, error, 256);
+        ck_assert_str_eq(error, "");
+        ck_assert_int_eq(bus1_dbus_watch(client, direct, see_release, NULL), 0);
+        bus1_dbus_unwatch(client, handle);
+        ck_assert_int_eq(bus1_dbus_release_name(service, NAME, NULL, NULL), 0);
+        for (int i = 0; i < 1000 && !gone; i++)
+                ck_assert_int_ge(bus1_dbus_dispatch(client) ?: bus1_dbus_wait(client, 1), 0);
+        ck_assert(gone);
+}
+END_TEST
+
 /* An owner that hangs cannot keep the released look-ups of its callers. */
 START_TEST(released_handle_does_not_wait_for_ever) {
         uint64_t other;
@@ -952,6 +969,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, channel_ends_with_the_lookup);
         tcase_add_test(tcase, channel_ends_before_its_caller_is_seen_to_leave);
         tcase_add_test(tcase, caller_has_few_channels);
+        tcase_add_test(tcase, channel_ends_although_the_owner_does_not_dispatch);
         tcase_add_test(tcase, object_may_be_freed_while_it_has_a_channel);
         suite_add_tcase(suite, tcase);
         tcase = tcase_create("slow");
