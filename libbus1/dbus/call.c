@@ -53,6 +53,11 @@ static int find_way(struct bus1_dbus *bus, uint64_t *to, struct channel **ret_ch
                 return 0;
         receive_recent(bus);
         c = channel_find(bus, handle);
+        if (c && channel_is_full(c)) {
+                /* the confirmation may wait to be received */
+                (void)receive_all(bus);
+                c = channel_find(bus, handle);
+        }
         if (c && !c->released)
                 channel_prepare(c);
         if (c && c->state == CHANNEL_READY && !channel_has_passed(c) && call_ping(bus) < 0) {

@@ -22,6 +22,8 @@
 /* An owner whose library does not answer Confirm cannot fill the memory of the caller. */
 #define UNCONFIRMED_MAX 16384
 #define UNCONFIRMED_BYTES_MAX (64UL * 1024 * 1024)
+#define UNCONFIRMED_FDS_MAX 64
+#define UNCONFIRMED_HANDLES_MAX 1024
 
 void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup) {
         struct channel *c = calloc(1, sizeof(*c));
@@ -57,6 +59,8 @@ static void forget(struct channel *c, struct outgoing *o) {
         DL_DELETE(c->unconfirmed, o);
         c->n_unconfirmed--;
         c->unconfirmed_bytes -= (size_t)o->wire.n_data;
+        c->unconfirmed_fds -= o->wire.n_fds;
+        c->unconfirmed_handles -= o->n_handles;
         if (o->pending)
                 o->pending->outgoing = NULL;
         outgoing_free(c->bus, o);
@@ -186,9 +190,13 @@ static void ask(struct channel *c) {
         }
 }
 
+static void ask_to_confirm(struct channel *c);
+
 void channel_prepare(struct channel *c) {
         if (c->withdrawn && !c->unconfirmed)
                 cease(c);
+        if (c->state == CHANNEL_OPEN && channel_is_full(c))
+                ask_to_confirm(c); /* there may have been no memory for it before */
         if (c->state != CHANNEL_NONE)
                 return;
         if (c->n_wait > 0)
@@ -202,7 +210,10 @@ bool channel_has_passed(const struct channel *c) {
 }
 
 bool channel_is_full(const struct channel *c) {
-        return c->n_unconfirmed >= UNCONFIRMED_MAX || c->unconfirmed_bytes >= UNCONFIRMED_BYTES_MAX;
+        return c->n_unconfirmed >= UNCONFIRMED_MAX ||
+               c->unconfirmed_bytes >= UNCONFIRMED_BYTES_MAX ||
+               c->unconfirmed_fds >= UNCONFIRMED_FDS_MAX ||
+               c->unconfirmed_handles >= UNCONFIRMED_HANDLES_MAX;
 }
 
 void channel_open(struct channel *c) {
@@ -212,7 +223,10 @@ void channel_open(struct channel *c) {
 
 /* open */
 
-static void ask_to_confirm(struct channel *c);
+/* Descriptors are scarce, so they should not be kept until the program replies. */
+static bool wants_confirmation(const struct channel *c) {
+        return c->n_unconfirmed >= UNCONFIRMED_MANY || c->unconfirmed_fds > 0 || channel_is_full(c);
+}
 
 /* Free a released channel as soon as nothing more can be done for its messages. */
 static void finish(struct channel *c) {
@@ -227,7 +241,9 @@ static int confirmed(struct bus1_dbus_message *reply, void *userdata) {
         struct channel *c = userdata;
 
         c->confirming = NULL;
-        if (c->released && reply)
+        if (!c->released && wants_confirmation(c) && !c->bus->gone)
+                ask_to_confirm(c);
+        else if (c->released && reply)
                 finish(c);
         else if (c->released) /* not in time: the owner does not want to know better */
                 channel_free(c);
@@ -274,8 +290,9 @@ void channel_sent(struct channel *c, struct outgoing *o, struct pending *p) {
         DL_APPEND(c->unconfirmed, o);
         c->n_unconfirmed++;
         c->unconfirmed_bytes += (size_t)o->wire.n_data;
-        /* Descriptors are scarce, so those of a message without a reply should not be kept long. */
-        if (c->n_unconfirmed >= UNCONFIRMED_MANY || (!p && o->wire.n_fds > 0))
+        c->unconfirmed_fds += o->wire.n_fds;
+        c->unconfirmed_handles += o->n_handles;
+        if (wants_confirmation(c))
                 ask_to_confirm(c);
 }
 

@@ -59,7 +59,7 @@ struct channel {
         uint64_t n_direct, n_before;
         struct outgoing *unconfirmed; /* those that the owner may not have */
         unsigned n_unconfirmed;
-        size_t unconfirmed_bytes;
+        size_t unconfirmed_bytes, unconfirmed_fds, unconfirmed_handles;
         bool withdrawn;           /* by the bus; the owner has not said Closed yet */
         bool released;            /* by the program; the channel waits for the end of unconfirmed */
         UT_hash_handle hh;        /* in bus->channels, by handle */

@@ -606,6 +606,42 @@ START_TEST(object_may_be_freed_while_it_has_a_channel) {
 }
 END_TEST
 
+/* What a caller keeps for an owner that hangs: few descriptors and handles. */
+START_TEST(little_is_kept_for_an_owner_that_hangs) {
+        uint64_t own[250], control = control_new();
+        DBusMessage *m;
+        int r = 0;
+
+        until_direct();
+        for (size_t i = 0; i < 250; i++)
+                own[i] = control;
+        m = take_new(1);
+        for (unsigned i = 0; i < 5; i++)
+                r = bus1_dbus_send(client, handle, m, own, 250);
+        ck_assert_int_eq(r, 0);
+        ck_assert_int_eq(bus1_dbus_send(client, handle, m, own, 1), -EDQUOT);
+        dbus_message_unref(m);
+        UNTIL(taken.n == 5);
+        memset(&taken, 0, sizeof(taken));
+
+        for (uint32_t i = 1; i <= 65; i++) {
+                int fd = 1;
+
+                m = take_new(i);
+                dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_INVALID);
+                ck_assert_int_eq(
+                        bus1_dbus_call_async(client, handle, m, NULL, 0, 10000, ended, NULL, NULL),
+                        i <= 64 ? 0 : -EDQUOT);
+                n_open += i <= 64;
+                dbus_message_unref(m);
+        }
+        UNTIL(n_open == 0);
+        expect_order(64);
+        ck_assert_uint_eq(taken.n_fds, 64);
+        ck_assert_ptr_null(take(0));
+}
+END_TEST
+
 /* A program that blocks in a call has lost the name all the same. */
 START_TEST(channel_ends_although_the_owner_does_not_dispatch) {
         uint64_t number, lookup, direct, control = control_new();
@@ -969,6 +1005,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, channel_ends_with_the_lookup);
         tcase_add_test(tcase, channel_ends_before_its_caller_is_seen_to_leave);
         tcase_add_test(tcase, caller_has_few_channels);
+        tcase_add_test(tcase, little_is_kept_for_an_owner_that_hangs);
         tcase_add_test(tcase, channel_ends_although_the_owner_does_not_dispatch);
         tcase_add_test(tcase, object_may_be_freed_while_it_has_a_channel);
         suite_add_tcase(suite, tcase);
