@@ -183,8 +183,8 @@ void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
  *
  * Messages through one handle arrive in order. When calls through a handle from a look-up begin to
  * go directly to the owner, this function and bus1_dbus_call_async() may wait until the bus has
- * handled what was sent before, at most a second. When they cease to go directly, the library sends
- * the last ones again at the next dispatch, wait or call.
+ * handled what was sent before, at most a second, or until the time-out of the call. When they
+ * cease to go directly, the library sends the last ones again at the next dispatch, wait or call.
  */
 int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles);

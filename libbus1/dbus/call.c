@@ -20,15 +20,17 @@
 
 /*
  * Wait for an answer of the bus itself. It comes after the bus has handled all that this peer sent
- * to it before.
+ * to it before. The call that waits for this has a deadline of its own.
  */
-static int call_ping(struct bus1_dbus *bus) {
+static int call_ping(struct bus1_dbus *bus, uint64_t deadline) {
         CLEANUP(dbus_message_unrefp) DBusMessage *m = NULL;
+        uint64_t left_ms = time_left(deadline) / NS_PER_MS;
+        int timeout_ms = left_ms < PING_TIMEOUT_MS ? (int)left_ms : PING_TIMEOUT_MS;
 
         m = dbus_message_new_method_call(BUS_NAME, BUS_PATH, DBUS_INTERFACE_PEER, "Ping");
         if (!m)
                 return -ENOMEM;
-        return bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, PING_TIMEOUT_MS, NULL, NULL);
+        return bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, timeout_ms, NULL, NULL);
 }
 
 static uint64_t deadline_from_timeout(int timeout_ms) {
@@ -44,7 +46,8 @@ static uint64_t deadline_from_timeout(int timeout_ms) {
  * *ret_channel is its struct channel, else NULL. Returns 0, -EBADRQC if the program has released
  * the handle, or -EDQUOT if the owner takes no more messages.
  */
-static int find_way(struct bus1_dbus *bus, uint64_t *to, struct channel **ret_channel) {
+static int find_way(struct bus1_dbus *bus, uint64_t *to, uint64_t deadline,
+                    struct channel **ret_channel) {
         uint64_t handle = *to;
         struct channel *c;
 
@@ -60,7 +63,8 @@ static int find_way(struct bus1_dbus *bus, uint64_t *to, struct channel **ret_ch
         }
         if (c && !c->released)
                 channel_prepare(c);
-        if (c && c->state == CHANNEL_READY && !channel_has_passed(c) && call_ping(bus) < 0) {
+        if (c && c->state == CHANNEL_READY && !channel_has_passed(c) &&
+            call_ping(bus, deadline) < 0) {
                 c = channel_find(bus, handle);
                 if (c)
                         channel_drop(c);
@@ -93,7 +97,7 @@ static int find_way_and_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *me
         struct channel *c;
         int r;
 
-        r = find_way(bus, &to, &c);
+        r = find_way(bus, &to, p ? p->deadline : UINT64_MAX, &c);
         if (r >= 0)
                 r = message_to_wire(bus, message, &wire);
         if (r >= 0 && c && c->state == CHANNEL_OPEN)
