@@ -17,6 +17,9 @@
 
 #define NATIVE_ANSWERS_MAX (UINT64_C(8) * 1024 * 1024) /* of one user */
 
+/* In ns. A user who does not read shall not make the bus ask for each call. */
+#define LOOK_INTERVAL INT64_C(10000000)
+
 static void set(struct native_session *session, uint64_t n) {
         session->user->n_answers -= session->n_answers - n;
         session->n_answers = n;
@@ -46,11 +49,13 @@ enum native_answers native_answers_check(struct native_session *session) {
         if (user->n_answers < NATIVE_ANSWERS_MAX)
                 return NATIVE_ANSWERS_FIT;
         look(session);
-        if (user->n_answers >= NATIVE_ANSWERS_MAX)
+        if (user->n_answers >= NATIVE_ANSWERS_MAX && loop_now() - user->looked > LOOK_INTERVAL) {
+                user->looked = loop_now();
                 DL_FOREACH(session->native->sessions, other) {
                         if (other->user == user)
                                 look(other);
                 }
+        }
         if (user->n_answers < NATIVE_ANSWERS_MAX)
                 return NATIVE_ANSWERS_FIT;
         return user->n_answers < 2 * NATIVE_ANSWERS_MAX ? NATIVE_ANSWERS_REFUSE

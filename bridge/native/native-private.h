@@ -122,6 +122,7 @@ struct native_user {
         unsigned n_sessions;
         unsigned n_held;    /* number of native_lookup and native_handle of the user's sessions */
         uint64_t n_answers; /* sum of native_session.n_answers */
+        int64_t looked;     /* when answers.c last asked the core about all sessions; loop_now() */
         UT_hash_handle hh;
 };
 
