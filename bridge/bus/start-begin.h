@@ -14,6 +14,5 @@ int start_begin(struct start *start, const struct service *service, struct clien
                 struct launch_failure *ret_failure);
 /* Another user wants a start that has to wait for its turn: does this user's come sooner? */
 int start_begin_sooner(struct start *start, struct client *client);
-/* systemd cannot use the template unit for it: start the service in the way without the template.
- */
+/* systemd cannot use the template unit for it: start the service without the template. */
 int start_begin_without_template(struct start *start, struct launch_failure *ret_failure);

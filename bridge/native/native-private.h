@@ -42,8 +42,7 @@
 #define NATIVE_USER_MAX 65536     /* native_user.n_held of one user */
 
 #define NATIVE_FLAGS_OFFSET 2 /* of the flags in the header of a D-Bus message */
-/* A flag that the bus sets in calls to native clients: the caller cannot get handles in the reply.
- */
+/* A flag of calls to native clients, set by the bus: the caller can get no handles in the reply. */
 #define NATIVE_FLAG_NO_HANDLES 0x80
 
 enum native_node_kind {

@@ -10,9 +10,11 @@
  * came with the request of the bus, and ends the node. From the number the caller's library knows
  * which of its messages it has to send again.
  *
- *        what the peer receives:   call 1   call 2   CloseChannels   call 3
- *                                  `--- are served        |          `-- is dropped by bus1, and
- * the Closed(2)           caller's library sends it through the bus
+ *        what the peer receives    what becomes of it
+ *
+ *        call 1, call 2            they are served
+ *        CloseChannels             the library says Closed(2), and ends the node
+ *        call 3                    bus1 drops it; the caller's library sends it through the bus
  *
  * Closed is sent before the node ends. So the caller's library receives it before it can learn that
  * a call was dropped.

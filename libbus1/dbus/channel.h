@@ -50,12 +50,10 @@ struct channel {
         struct pending *asking;     /* the call of OpenChannel */
         struct pending *confirming; /* the call of Confirm */
 
-        /* numbers of messages through the bus: the last one, and the last one known to have passed
-         */
+        /* numbers of messages through the bus: the last one, and the last that has surely passed */
         uint64_t n_routed, n_passed;
         uint64_t n_routed_when_asked;
-        /* numbers of messages through channels: the last one, and the last one before this channel
-         */
+        /* numbers of messages through channels: the last one, and the last before this channel */
         uint64_t n_direct, n_before;
         struct outgoing *unconfirmed; /* those that the owner may not have */
         unsigned n_unconfirmed;

@@ -25,6 +25,5 @@
 bool session_is_call(struct bus1_dbus_message *message);
 /* Run the call, and answer it if the method has a reply (the others have none). */
 void session_dispatch(struct bus1_dbus_message *call);
-/* Look at a message that arrived on the home node: NameLost ends the direct channels to that name.
- */
+/* Look at a message to the home node: NameLost ends the direct channels to that name. */
 void session_handle_signal(struct bus1_dbus_message *signal);

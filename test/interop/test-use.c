@@ -8,8 +8,7 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
-/* What a child does with the memberships of its parent. Returns the line of the first fault, or 0.
- */
+/* What a child does with its parent's memberships. Returns the line of the first fault, or 0. */
 #define CHECK(condition)                 \
         do {                             \
                 if (!(condition))        \

@@ -12,8 +12,7 @@
 
 #define INIT_SCOPE "/init.scope"
 
-/* The cgroup that has those of the units of the system manager: a container may not be at the top.
- */
+/* The cgroup above those of the system manager's units: a container may not be at the top. */
 static char *find_system(void) {
         CLEANUP_FCLOSE FILE *f = fopen("/proc/1/cgroup", "re");
         CLEANUP_FREE char *line = NULL;

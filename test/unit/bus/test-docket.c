@@ -406,8 +406,7 @@ END_TEST
 
 #define SERVICE "waits.name"
 #define SERVICE_RULES "<allow send_destination=\"" SERVICE "\"/><allow own=\"" SERVICE "\"/>"
-/* The owner of the service has this name, too: what is sent to the service is denied at delivery.
- */
+/* The service's owner has this name, too: what is sent to the service is denied at delivery. */
 #define SECRET "<deny send_destination=\"open.name\" send_interface=\"i.closed\"/>"
 
 static void write_service(const char *name, const char *lines) {
