@@ -81,7 +81,7 @@ static int check_text(struct walk *w, struct size *size) {
         else if (w->type == DBUS_TYPE_OBJECT_PATH)
                 ok = text && dbus_validate_path(text, NULL);
         else
-                ok = dbus_signature_validate(text, NULL);
+                ok = types_are_valid(text, 0);
         if (!ok)
                 return -EINVAL;
         size_add_text(size, w, text);
@@ -128,7 +128,7 @@ static int check_arguments(const struct values_handles *handles, const char *typ
         int step, r;
 
         size.at = 0;
-        r = walk_begin(&w, types, handles, false, args);
+        r = walk_begin(&w, types, handles ? TYPES_HANDLES : TYPES_ENTRIES, false, args);
         if (r < 0)
                 return r;
         do {
@@ -202,7 +202,7 @@ static int append_arguments(DBusMessageIter *root, struct values_handles *handle
         struct walk w;
         int step, r;
 
-        r = walk_begin(&w, types, handles, true, args);
+        r = walk_begin(&w, types, 0, true, args);
         if (r < 0)
                 return r;
         for (; r >= 0; depth = w.depth) {
