@@ -39,9 +39,10 @@ static void dispatch_node_release(struct bus1_dbus *bus, uint64_t handle) {
 static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                           struct bus1_dbus_message *m) {
         struct incoming_message *message = (struct incoming_message *)m;
-        int r;
+        int r = 0;
 
-        r = object_dispatch(bus, object, m);
+        if (m->message || !object_dispatch_lazy(bus, object, m, &r))
+                r = bus1_dbus_message_get_dbus(m) ? object_dispatch(bus, object, m) : -ENOMEM;
         /* The handler may have answered the call before it failed. */
         if (r < 0 && message->reply_handle != BUS1_INVALID)
                 reply_errno(m, r);
@@ -66,7 +67,7 @@ static void dispatch_message(struct bus1_dbus *bus, enum node_kind kind, void *d
                 struct bus1_dbus_subscription *s = data;
 
                 s->fn(m, s->userdata);
-        } else if (message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
+        } else if ((!m->message || message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_CALL)) &&
                    (kind != NODE_HOME || !message_is_copy(m))) {
                 dispatch_call(bus, kind == NODE_OBJECT ? data : NULL, m);
         } else if (kind == NODE_HOME) {
@@ -95,11 +96,16 @@ static void dispatch_to_node(struct bus1_dbus *bus, struct node *node, struct in
         int r = 0;
 
         if (!incoming->message)
-                r = incoming_message_new(bus, incoming->received, node, &incoming->message);
+                r = kind == NODE_NAME || kind == NODE_OBJECT
+                            ? incoming_message_new_lazy(bus, incoming->received, node,
+                                                        MESSAGE_TYPE_METHOD_CALL,
+                                                        &incoming->message)
+                            : incoming_message_new(bus, incoming->received, node,
+                                                   &incoming->message);
         if (node_is_channel(node)) {
                 /* like the bus, for calls that come through it */
                 if (r >= 0 && kind == NODE_OBJECT)
-                        r = object_set_path(data, incoming->message->message);
+                        r = object_set_path(data, incoming->message);
                 channel_node_served(bus, node); /* this may remove the entry */
         }
         if (r >= 0)

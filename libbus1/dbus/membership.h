@@ -25,9 +25,10 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, use, slot, values-walk < node < message <
- * channel-node, outgoing, values-append, values-read < pending, object < channel, wait < session <
- * receive < call < driver < values-call < introspect, properties < object-call < dispatch < bus.
+ * lowest to the highest: error, wire, plain, connect, use, slot, values-walk < lazy, node <
+ * message < channel-node, outgoing, values-append, values-read < pending, object < channel, wait <
+ * session < receive < call < driver < values-call < introspect, properties < object-call < dispatch
+ * < bus.
  * event.c is a library of its own.
  */
 
@@ -35,6 +36,7 @@
 #define HASH_NONFATAL_OOM 1
 /* The default hash causes warnings. No other client chooses the keys, so any hash will do. */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
+#include <bus1/dbus-lazy.h>
 #include <bus1/dbus.h>
 #include <uthash.h>
 
@@ -63,6 +65,7 @@ struct bus1_dbus {
         char *unique_name;
         uint32_t serial;
         bool gone;
+        bool lazy;  /* DBusMessages are made when they are needed, see lazy.h */
         bool ended; /* dispatch has reported that the bus has gone */
         /* depth of nested dispatch calls; if a handler frees the bus, the outermost frees *bus */
         unsigned n_dispatching;

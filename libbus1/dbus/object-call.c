@@ -164,6 +164,25 @@ int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
         return method->handler(call, userdata);
 }
 
+bool object_dispatch_lazy(struct bus1_dbus *bus, struct bus1_dbus_object *object,
+                          struct bus1_dbus_message *call, int *ret_result) {
+        const struct lazy *lazy = message_lazy(call);
+        const struct message *m = &lazy->wire;
+        const struct bus1_dbus_method *method;
+
+        if (!object)
+                HASH_FIND_STR(bus->objects_by_path, m->path.s, object);
+        /* The interface may be a standard one, whose methods come first, or be absent. */
+        if (!object || !m->interface.s ||
+            find_method(standard_interfaces(object), m->interface.s, m->member.s))
+                return false;
+        method = find_method(object->interfaces, m->interface.s, m->member.s);
+        if (!method || (method->in && strcmp(method->in, m->signature.s) != 0))
+                return false;
+        *ret_result = method->handler(call, object->userdata);
+        return true;
+}
+
 /* signals */
 
 PUBLIC int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *interface,

@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 
 PUBLIC int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
@@ -80,10 +81,22 @@ PUBLIC const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *obje
         return object->path ? object->path : "/";
 }
 
-int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call) {
-        if (!object->path || dbus_message_has_path(call, object->path))
+static int set_lazy_path(const struct bus1_dbus_object *object, struct lazy *lazy) {
+        if (strcmp(lazy->wire.path.s, object->path) == 0)
                 return 0;
-        return dbus_message_set_path(call, object->path) ? 0 : -ENOMEM;
+        free(lazy->path);
+        lazy->path = strdup(object->path);
+        return lazy->path ? 0 : -ENOMEM;
+}
+
+int object_set_path(const struct bus1_dbus_object *object, struct bus1_dbus_message *call) {
+        if (!object->path)
+                return 0;
+        if (!call->message)
+                return set_lazy_path(object, message_lazy(call));
+        if (dbus_message_has_path(call->message, object->path))
+                return 0;
+        return dbus_message_set_path(call->message, object->path) ? 0 : -ENOMEM;
 }
 
 bool object_has_interface(const struct bus1_dbus_object *object, const char *name) {

@@ -37,7 +37,7 @@ struct bus1_dbus_object {
 /* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
 /* The call is one of this object, whatever its PATH. Returns 0 or -ENOMEM. */
-int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call);
+int object_set_path(const struct bus1_dbus_object *object, struct bus1_dbus_message *call);
 /* Is name that of a standard interface, which every object has, or of one of the object's own? */
 bool object_has_interface(const struct bus1_dbus_object *object, const char *name);
 int object_reply_unknown_interface(const struct bus1_dbus_object *object,
@@ -50,6 +50,13 @@ int object_reply_unknown_interface(const struct bus1_dbus_object *object,
  */
 int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                     struct bus1_dbus_message *call);
+/*
+ * The same for a call without a DBusMessage (lazy.h), if that is possible: the call must be of a
+ * method in the tables of the program, and have the arguments that the method takes. Otherwise
+ * returns false. *ret_result gets the result of the handler.
+ */
+bool object_dispatch_lazy(struct bus1_dbus *bus, struct bus1_dbus_object *object,
+                          struct bus1_dbus_message *call, int *ret_result);
 
 /* The tables of org.freedesktop.DBus.Properties. The methods take the object as userdata. */
 extern const struct bus1_dbus_method properties_methods[];

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fds.h"
+#include "bridge/wire/writer.h"
 #include "libbus1/dbus/membership.h"
 
 #define DEPTH_MAX 70 /* libdbus-1 accepts 64 nested containers */
@@ -87,15 +88,35 @@ int wire_from_message(DBusMessage *message, struct wire *ret_wire) {
         }
         if (!dbus_message_marshal(message, &wire.data, &wire.n_data))
                 return -ENOMEM;
+        wire.serial = dbus_message_get_serial(message);
         *ret_wire = wire;
         wire = (struct wire){};
+        return 0;
+}
+
+int wire_from_writer(struct writer *writer, struct wire *ret_wire) {
+        struct message *message;
+        int r;
+
+        r = writer_finish(writer, &message);
+        if (r < 0)
+                return r;
+        *ret_wire = (struct wire){
+                .data = (char *)message->wire,
+                .n_data = (int)message->n_wire,
+                .serial = message->serial,
+                .message = message,
+        };
         return 0;
 }
 
 void wire_deinit(struct wire *wire) {
         fds_close(wire->fds, wire->n_fds);
         free(wire->fds);
-        dbus_free(wire->data);
+        if (wire->message)
+                message_unref(wire->message);
+        else
+                dbus_free(wire->data);
         *wire = (struct wire){};
 }
 
