@@ -51,6 +51,7 @@ extern "C" {
 struct bus1_dbus;
 struct bus1_dbus_object;
 struct bus1_dbus_subscription;
+struct bus1_dbus_slot;
 
 /* Send to the bus itself, which routes by the DESTINATION of the message. */
 #define BUS1_DBUS_BUS BUS1_INVALID
@@ -116,6 +117,17 @@ int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms);
  * ended the wait. stop may be NULL.
  */
 int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop);
+
+/* slots */
+
+/*
+ * What a function with the parameter ret_slot began goes on until the caller frees the slot: then
+ * it ends without a word, its handler is not called any more, and the result is NULL. A handler may
+ * free its own slot. bus1_dbus_free() frees all slots. If ret_slot is NULL, there is nothing to
+ * free, and what began goes on until it ends by itself or bus1_dbus_free() ends it.
+ */
+struct bus1_dbus_slot *bus1_dbus_slot_free(struct bus1_dbus_slot *slot);
+struct bus1_dbus *bus1_dbus_slot_get_bus(const struct bus1_dbus_slot *slot);
 
 /* received messages */
 

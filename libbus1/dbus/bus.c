@@ -18,6 +18,7 @@
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/slot.h"
 #include "libbus1/dbus/use.h"
 
 /* Takes over the client and the socket of joined, but only on success. */
@@ -107,6 +108,8 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
                 return NULL;
         while (bus->messages)
                 incoming_message_orphan(bus->messages);
+        while (bus->slots)
+                bus1_dbus_slot_free(bus->slots);
         while (bus->objects)
                 bus1_dbus_object_free(bus->objects);
         while (bus->subscriptions)

@@ -25,9 +25,10 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, use < node < message < channel-node, outgoing <
- * pending, object < channel, wait < session < receive < call < driver < introspect, properties <
- * object-call < dispatch < bus. event.c is a library of its own.
+ * lowest to the highest: error, wire, connect, use, slot, values-walk < node < message <
+ * channel-node, outgoing, values-append, values-read < pending, object < channel, wait < session <
+ * receive < call < driver < values-call < introspect, properties < object-call < dispatch < bus.
+ * event.c is a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -80,6 +81,7 @@ struct bus1_dbus {
         uint64_t received_at;            /* when the library last looked for messages */
         struct incoming *incoming;
         struct bus1_dbus_subscription *subscriptions;
+        struct bus1_dbus_slot *slots;
         struct bus1_dbus_object *objects_by_path;
         struct bus1_dbus_object *objects;
         struct incoming_message *messages; /* all that are still referenced */
