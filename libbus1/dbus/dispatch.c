@@ -62,6 +62,9 @@ static bool message_is_copy(const struct bus1_dbus_message *m) {
 
 static void dispatch_message(struct bus1_dbus *bus, enum node_kind kind, void *data,
                              struct bus1_dbus_message *m) {
+        struct bus1_dbus_message *outer = bus->current;
+
+        bus->current = m;
         if (kind == NODE_SUBSCRIPTION) {
                 struct bus1_dbus_subscription *s = data;
 
@@ -73,6 +76,7 @@ static void dispatch_message(struct bus1_dbus *bus, enum node_kind kind, void *d
                 if (bus->signal_fn)
                         bus->signal_fn(m, bus->signal_userdata);
         }
+        bus->current = outer;
 }
 
 /* The last handle of the node has been released, which ended the node. */
@@ -160,6 +164,10 @@ static int dispatch_one(struct bus1_dbus *bus) {
                 dispatch_end(bus);
         }
         return r;
+}
+
+PUBLIC struct bus1_dbus_message *bus1_dbus_get_current_message(struct bus1_dbus *bus) {
+        return bus ? bus->current : NULL;
 }
 
 PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {

@@ -84,6 +84,7 @@ struct bus1_dbus {
         struct bus1_dbus_object *objects_by_path;
         struct bus1_dbus_object *objects;
         struct incoming_message *messages; /* all that are still referenced */
+        struct bus1_dbus_message *current; /* whose handler runs; NULL: none */
 
         bus1_dbus_end_fn end_fn;
         void *end_userdata;

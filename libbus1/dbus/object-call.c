@@ -28,23 +28,52 @@ PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *
                                   &object->path, DBUS_TYPE_INVALID);
 }
 
-PUBLIC int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus_object *object) {
+/* Let everybody call an object that has no path of its own. */
+static int export_object(struct bus1_dbus_object *object) {
         CLEANUP_FREE char *name = NULL;
+        uint64_t handle;
+        int r;
+
+        if (object->path || object->exported)
+                return 0;
+        r = bus1_dbus_object_get_handle(object, &handle);
+        if (r < 0)
+                return r;
+        return bus1_dbus_export(object->bus, handle, &name, &object->exported, NULL);
+}
+
+PUBLIC int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus_object *object) {
+        const char *path;
+        int r;
+
+        if (!call || !object)
+                return -EINVAL;
+        r = export_object(object);
+        if (r < 0)
+                return r;
+        path = object->path ?: object->exported;
+        return bus1_dbus_reply_args(call, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
+}
+
+PUBLIC int bus1_dbus_reply_object(struct bus1_dbus_message *call, struct bus1_dbus_object *object) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         const char *path;
         uint64_t handle;
         int r;
 
         if (!call || !object)
                 return -EINVAL;
-        if (!object->path && !object->exported) {
-                r = bus1_dbus_object_get_handle(object, &handle);
-                if (r >= 0)
-                        r = bus1_dbus_export(object->bus, handle, &name, &object->exported, NULL);
-                if (r < 0)
-                        return r;
-        }
-        path = object->path ?: object->exported;
-        return bus1_dbus_reply_args(call, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
+        if (!bus1_dbus_message_takes_handles(call))
+                return bus1_dbus_reply_path(call, object);
+        r = bus1_dbus_object_get_handle(object, &handle);
+        if (r < 0)
+                return r;
+        path = bus1_dbus_object_get_path(object);
+        reply = dbus_message_new_method_return(call->message);
+        if (!reply || !dbus_message_append_args(reply, DBUS_TYPE_OBJECT_PATH, &path,
+                                                DBUS_TYPE_INVALID))
+                return -ENOMEM;
+        return bus1_dbus_reply(call, reply, &handle, 1);
 }
 
 /* calls */
