@@ -70,8 +70,8 @@ PUBLIC int bus1_dbus_reply_object(struct bus1_dbus_message *call, struct bus1_db
                 return r;
         path = bus1_dbus_object_get_path(object);
         reply = dbus_message_new_method_return(call->message);
-        if (!reply || !dbus_message_append_args(reply, DBUS_TYPE_OBJECT_PATH, &path,
-                                                DBUS_TYPE_INVALID))
+        if (!reply ||
+            !dbus_message_append_args(reply, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID))
                 return -ENOMEM;
         return bus1_dbus_reply(call, reply, &handle, 1);
 }

@@ -5,6 +5,7 @@
 #include <bus1/dbus-values.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "libbus1/dbus/values-walk.h"
@@ -313,4 +314,50 @@ PUBLIC int bus1_dbus_append_strv(DBusMessageIter *iter, char *const *strv) {
                         return -ENOMEM;
                 }
         return dbus_message_iter_close_container(iter, &array) ? 0 : -ENOMEM;
+}
+
+/* containers */
+
+static bool container_is_valid(char type, const char *contents) {
+        char array[DBUS_MAXIMUM_SIGNATURE_LENGTH + 2];
+
+        if (type == DBUS_TYPE_STRUCT || type == DBUS_TYPE_DICT_ENTRY)
+                return !contents;
+        if (type == DBUS_TYPE_VARIANT)
+                return contents && dbus_signature_validate_single(contents, NULL);
+        if (type != DBUS_TYPE_ARRAY || !contents)
+                return false;
+        /* A dictionary entry is a type in an array only, so this checks the signature of both. */
+        if (snprintf(array, sizeof(array), "a%s", contents) >= (int)sizeof(array))
+                return false;
+        return dbus_signature_validate_single(array, NULL);
+}
+
+PUBLIC int bus1_dbus_open_container(DBusMessageIter *iter, char type, const char *contents,
+                                    DBusMessageIter *ret_content) {
+        if (!ret_content)
+                return -EINVAL;
+        *ret_content = (DBusMessageIter){};
+        if (!iter || !container_is_valid(type, contents))
+                return -EINVAL;
+        if (dbus_message_iter_open_container(iter, type, contents, ret_content))
+                return 0;
+        *ret_content = (DBusMessageIter){};
+        return -ENOMEM;
+}
+
+PUBLIC int bus1_dbus_close_container(DBusMessageIter *iter, DBusMessageIter *content, int r) {
+        /* An iterator of a container that was opened has its message as the first element. */
+        bool open = iter && content && content->dummy1;
+
+        if (r >= 0) {
+                if (!open)
+                        return -EINVAL;
+                r = dbus_message_iter_close_container(iter, content) ? 0 : -ENOMEM;
+        } else if (open) {
+                dbus_message_iter_abandon_container(iter, content);
+        }
+        if (content)
+                *content = (DBusMessageIter){};
+        return r;
 }
