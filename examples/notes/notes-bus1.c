@@ -58,7 +58,6 @@ struct note {
         struct bus1_dbus_object *object;
         struct bus1_dbus_slot *lock; /* watches the client that has locked the note */
         char *locked_by;             /* its unique name, or NULL */
-        char *path;
         char *text;
         char *color;
         uint64_t created; /* microseconds since 1970 */
@@ -87,7 +86,6 @@ static const struct bus1_dbus_vtable note_vtable[];
 /* Free a note. Its object and slot are those of the bus. */
 static void note_free(struct note *note) {
         free(note->locked_by);
-        free(note->path);
         free(note->text);
         free(note->color);
         free(note);
@@ -104,6 +102,7 @@ static int check_text(const char *text, struct bus1_dbus_message *call) {
 
 static int note_new(struct notes *notes, const char *text, const char *color, int pinned,
                     struct note **ret_note, struct bus1_dbus_message *call) {
+        char path[sizeof(PATH) + 32];
         struct timespec now;
         struct note *note;
         int r;
@@ -123,12 +122,10 @@ static int note_new(struct notes *notes, const char *text, const char *color, in
         note->pinned = pinned;
         note->text = strdup(text);
         note->color = strdup(color);
-        if (asprintf(&note->path, PATH "/note/%llu", (unsigned long long)notes->last_number + 1) <
-            0)
-                note->path = NULL;
-        r = note->text && note->color && note->path ? 0 : -ENOMEM;
+        snprintf(path, sizeof(path), PATH "/note/%llu", (unsigned long long)notes->last_number + 1);
+        r = note->text && note->color ? 0 : -ENOMEM;
         if (r >= 0)
-                r = bus1_dbus_object_new(notes->bus, note->path, NULL, note, &note->object);
+                r = bus1_dbus_object_new(notes->bus, path, NULL, note, &note->object);
         if (r >= 0)
                 r = bus1_dbus_object_add_interface(note->object, NOTE_INTERFACE, note_vtable, note);
         if (r < 0) {
@@ -139,8 +136,7 @@ static int note_new(struct notes *notes, const char *text, const char *color, in
         DL_APPEND(notes->list, note);
         notes->count++;
         notes->last_number++;
-        r = bus1_dbus_object_emit_values(notes->object, NOTES_INTERFACE, "Added", "os", note->path,
-                                         text);
+        r = bus1_dbus_object_emit_values(notes->object, NOTES_INTERFACE, "Added", "os", path, text);
         if (r >= 0)
                 r = bus1_dbus_object_emit_properties_changed(notes->object, NOTES_INTERFACE,
                                                              "Count", NULL);
@@ -149,20 +145,19 @@ static int note_new(struct notes *notes, const char *text, const char *color, in
 }
 
 static int note_delete(struct note *note) {
-        CLEANUP(freep) char *path = note->path;
         struct notes *notes = note->notes;
         int r;
 
         DL_DELETE(notes->list, note);
         notes->count--;
-        note->path = NULL;
-        bus1_dbus_object_free(note->object);
-        bus1_dbus_slot_free(note->lock);
-        note_free(note);
-        r = bus1_dbus_object_emit_values(notes->object, NOTES_INTERFACE, "Deleted", "o", path);
+        r = bus1_dbus_object_emit_values(notes->object, NOTES_INTERFACE, "Deleted", "o",
+                                         bus1_dbus_object_get_path(note->object));
         if (r >= 0)
                 r = bus1_dbus_object_emit_properties_changed(notes->object, NOTES_INTERFACE,
                                                              "Count", NULL);
+        bus1_dbus_object_free(note->object);
+        bus1_dbus_slot_free(note->lock);
+        note_free(note);
         return r;
 }
 
@@ -229,6 +224,7 @@ static int note_method_delete(struct bus1_dbus_message *call, void *userdata) {
 }
 
 static int note_method_lock(struct bus1_dbus_message *call, void *userdata) {
+        const char *sender = dbus_message_get_sender(call->message);
         struct note *note = userdata;
         int r;
 
@@ -236,16 +232,21 @@ static int note_method_lock(struct bus1_dbus_message *call, void *userdata) {
         if (r < 0)
                 return r;
         if (!note->lock) {
-                note->locked_by = strdup(dbus_message_get_sender(call->message));
-                if (!note->locked_by)
-                        return -ENOMEM;
-                r = bus1_dbus_watch_name_async(call->bus, &note->lock, note->locked_by, NULL,
-                                               note_locker_left, NULL, note);
+                if (!sender)
+                        return bus1_dbus_fail(call, DBUS_ERROR_NOT_SUPPORTED,
+                                              "Only a call through the bus can lock a note");
+                note->locked_by = strdup(sender);
+                r = note->locked_by ? 0 : -ENOMEM;
+                if (r >= 0)
+                        r = bus1_dbus_watch_name_async(call->bus, &note->lock, sender, NULL,
+                                                       note_locker_left, NULL, note);
                 if (r >= 0)
                         r = bus1_dbus_object_emit_properties_changed(note->object, NOTE_INTERFACE,
                                                                      "LockedBy", NULL);
-                if (r < 0)
+                if (r < 0) {
+                        note_unlocked(note);
                         return r;
+                }
         }
         return bus1_dbus_reply_values(call, NULL);
 }
@@ -267,6 +268,12 @@ static int note_method_viewed(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_values(call, NULL);
 }
 
+static int note_get_text(struct bus1_dbus *bus, const char *path, const char *interface,
+                         const char *property, DBusMessageIter *value, void *userdata,
+                         DBusError *error) {
+        return bus1_dbus_append(value, "s", ((struct note *)userdata)->text);
+}
+
 static int note_get_words(struct bus1_dbus *bus, const char *path, const char *interface,
                           const char *property, DBusMessageIter *value, void *userdata,
                           DBusError *error) {
@@ -280,7 +287,7 @@ static int note_get_words(struct bus1_dbus *bus, const char *path, const char *i
         return bus1_dbus_append(value, "u", words);
 }
 
-static int note_set_property_text(struct bus1_dbus *bus, const char *path, const char *interface,
+static int note_set_text_property(struct bus1_dbus *bus, const char *path, const char *interface,
                                   const char *property, DBusMessageIter *value, void *userdata,
                                   DBusError *error) {
         struct bus1_dbus_message *call = bus1_dbus_get_current_message(bus);
@@ -298,20 +305,16 @@ static const struct bus1_dbus_vtable note_vtable[] = {
         BUS1_DBUS_VTABLE_START(0),
         BUS1_DBUS_METHOD_WITH_ARGS("Edit", BUS1_DBUS_ARGS("s", text), BUS1_DBUS_NO_RESULT,
                                    note_method_edit, BUS1_DBUS_VTABLE_UNPRIVILEGED),
-        BUS1_DBUS_METHOD_WITH_ARGS("Delete", BUS1_DBUS_NO_ARGS, BUS1_DBUS_NO_RESULT,
-                                   note_method_delete, BUS1_DBUS_VTABLE_UNPRIVILEGED),
-        BUS1_DBUS_METHOD_WITH_ARGS("Lock", BUS1_DBUS_NO_ARGS, BUS1_DBUS_NO_RESULT, note_method_lock,
-                                   BUS1_DBUS_VTABLE_UNPRIVILEGED),
-        BUS1_DBUS_METHOD_WITH_ARGS("Unlock", BUS1_DBUS_NO_ARGS, BUS1_DBUS_NO_RESULT,
-                                   note_method_unlock, BUS1_DBUS_VTABLE_UNPRIVILEGED),
-        BUS1_DBUS_METHOD_WITH_ARGS(
-                "Viewed", BUS1_DBUS_NO_ARGS, BUS1_DBUS_NO_RESULT, note_method_viewed,
-                BUS1_DBUS_VTABLE_UNPRIVILEGED | BUS1_DBUS_VTABLE_METHOD_NO_REPLY),
+        BUS1_DBUS_METHOD("Delete", "", "", note_method_delete, BUS1_DBUS_VTABLE_UNPRIVILEGED),
+        BUS1_DBUS_METHOD("Lock", "", "", note_method_lock, BUS1_DBUS_VTABLE_UNPRIVILEGED),
+        BUS1_DBUS_METHOD("Unlock", "", "", note_method_unlock, BUS1_DBUS_VTABLE_UNPRIVILEGED),
+        BUS1_DBUS_METHOD("Viewed", "", "", note_method_viewed,
+                         BUS1_DBUS_VTABLE_UNPRIVILEGED | BUS1_DBUS_VTABLE_METHOD_NO_REPLY),
         BUS1_DBUS_PROPERTY("Created", "t", NULL, offsetof(struct note, created),
                            BUS1_DBUS_VTABLE_PROPERTY_CONST),
-        BUS1_DBUS_WRITABLE_PROPERTY(
-                "Text", "s", NULL, note_set_property_text, offsetof(struct note, text),
-                BUS1_DBUS_VTABLE_UNPRIVILEGED | BUS1_DBUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        BUS1_DBUS_WRITABLE_PROPERTY("Text", "s", note_get_text, note_set_text_property, 0,
+                                    BUS1_DBUS_VTABLE_UNPRIVILEGED |
+                                            BUS1_DBUS_VTABLE_PROPERTY_EMITS_CHANGE),
         BUS1_DBUS_PROPERTY("Words", "u", note_get_words, 0,
                            BUS1_DBUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         BUS1_DBUS_PROPERTY("Views", "u", NULL, offsetof(struct note, views),
@@ -325,29 +328,21 @@ static const struct bus1_dbus_vtable note_vtable[] = {
 
 /* the manager */
 
-/* Read the options of a new note. Options of other names are for later versions. */
-static int read_options(DBusMessageIter *options, const char **color, int *pinned,
-                        struct bus1_dbus_message *call) {
-        int r;
-
-        r = bus1_dbus_read_entry(options, "Color", "s", color);
-        if (r >= 0)
-                r = bus1_dbus_read_entry(options, "Pinned", "b", pinned);
-        if (r == -EBADMSG)
-                return bus1_dbus_fail(call, DBUS_ERROR_INVALID_ARGS, "An option has a wrong type");
-        return r;
-}
-
 static int notes_method_create(struct bus1_dbus_message *call, void *userdata) {
         const char *text, *color = "yellow";
         DBusMessageIter iter;
         struct note *note;
         int r, pinned = 0;
 
+        /* Options of other names are for later versions. */
         dbus_message_iter_init(call->message, &iter);
         r = bus1_dbus_read(&iter, "s", &text);
         if (r >= 0)
-                r = read_options(&iter, &color, &pinned, call);
+                r = bus1_dbus_read_entry(&iter, "Color", "s", &color);
+        if (r >= 0)
+                r = bus1_dbus_read_entry(&iter, "Pinned", "b", &pinned);
+        if (r == -EBADMSG)
+                return bus1_dbus_fail(call, DBUS_ERROR_INVALID_ARGS, "An option has a wrong type");
         if (r >= 0)
                 r = note_new(userdata, text, color, pinned, &note, call);
         return r < 0 ? r : bus1_dbus_reply_object(call, note->object);
@@ -377,7 +372,8 @@ static int notes_method_list(struct bus1_dbus_message *call, void *userdata) {
         r = bus1_dbus_open_container(&iter, 'a', "(os)", &array);
         DL_FOREACH(notes->list, note) {
                 if (r >= 0)
-                        r = bus1_dbus_append(&array, "(os)", note->path, note->text);
+                        r = bus1_dbus_append(&array, "(os)",
+                                             bus1_dbus_object_get_path(note->object), note->text);
         }
         r = bus1_dbus_close_container(&iter, &array, r);
         return r < 0 ? r : bus1_dbus_reply(call, reply, NULL, 0);
@@ -436,7 +432,7 @@ static int notes_method_import(struct bus1_dbus_message *call, void *userdata) {
                 if (r >= 0)
                         r = note_new(userdata, line, "yellow", 0, &note, call);
                 if (r >= 0)
-                        r = bus1_dbus_append(&array, "o", note->path);
+                        r = bus1_dbus_append(&array, "o", bus1_dbus_object_get_path(note->object));
         }
         r = bus1_dbus_close_container(&iter, &array, r);
         return r < 0 ? r : bus1_dbus_reply(call, reply, NULL, 0);
@@ -488,8 +484,7 @@ static const struct bus1_dbus_vtable notes_vtable[] = {
                                    BUS1_DBUS_VTABLE_UNPRIVILEGED),
         BUS1_DBUS_METHOD_WITH_ARGS("Export", BUS1_DBUS_NO_ARGS, BUS1_DBUS_RESULT("h", file),
                                    notes_method_export, BUS1_DBUS_VTABLE_UNPRIVILEGED),
-        BUS1_DBUS_METHOD_WITH_ARGS("Clear", BUS1_DBUS_NO_ARGS, BUS1_DBUS_NO_RESULT,
-                                   notes_method_clear, 0),
+        BUS1_DBUS_METHOD("Clear", "", "", notes_method_clear, 0),
         BUS1_DBUS_SIGNAL_WITH_ARGS("Added", BUS1_DBUS_ARGS("o", note, "s", text), 0),
         BUS1_DBUS_SIGNAL_WITH_ARGS("Deleted", BUS1_DBUS_ARGS("o", note), 0),
         BUS1_DBUS_PROPERTY("Count", "u", NULL, offsetof(struct notes, count),

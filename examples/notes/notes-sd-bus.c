@@ -140,20 +140,18 @@ static int note_new(struct notes *notes, const char *text, const char *color, in
 }
 
 static int note_delete(struct note *note) {
-        CLEANUP(freep) char *path = note->path;
         struct notes *notes = note->notes;
         int r;
 
-        r = sd_bus_emit_object_removed(notes->bus, path);
         DL_DELETE(notes->list, note);
         notes->count--;
-        note->path = NULL;
-        note_free(note);
-        if (r >= 0)
-                r = sd_bus_emit_signal(notes->bus, PATH, NOTES_INTERFACE, "Deleted", "o", path);
+        r = sd_bus_emit_signal(notes->bus, PATH, NOTES_INTERFACE, "Deleted", "o", note->path);
         if (r >= 0)
                 r = sd_bus_emit_properties_changed(notes->bus, PATH, NOTES_INTERFACE, "Count",
                                                    NULL);
+        if (r >= 0)
+                r = sd_bus_emit_object_removed(notes->bus, note->path);
+        note_free(note);
         return r;
 }
 
@@ -255,6 +253,11 @@ static int note_method_viewed(sd_bus_message *call, void *userdata, sd_bus_error
         return sd_bus_reply_method_return(call, NULL);
 }
 
+static int note_get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", ((struct note *)userdata)->text);
+}
+
 static int note_get_words(sd_bus *bus, const char *path, const char *interface,
                           const char *property, sd_bus_message *reply, void *userdata,
                           sd_bus_error *error) {
@@ -275,7 +278,7 @@ static int note_get_locked_by(sd_bus *bus, const char *path, const char *interfa
                                      sd_bus_track_first(((struct note *)userdata)->lock));
 }
 
-static int note_set_property_text(sd_bus *bus, const char *path, const char *interface,
+static int note_set_text_property(sd_bus *bus, const char *path, const char *interface,
                                   const char *property, sd_bus_message *value, void *userdata,
                                   sd_bus_error *error) {
         struct note *note = userdata;
@@ -292,17 +295,14 @@ static const sd_bus_vtable note_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Edit", SD_BUS_ARGS("s", text), SD_BUS_NO_RESULT, note_method_edit,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, note_method_delete,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Lock", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, note_method_lock,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Unlock", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, note_method_unlock,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Viewed", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, note_method_viewed,
-                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_METHOD_NO_REPLY),
+        SD_BUS_METHOD("Delete", NULL, NULL, note_method_delete, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Lock", NULL, NULL, note_method_lock, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Unlock", NULL, NULL, note_method_unlock, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Viewed", NULL, NULL, note_method_viewed,
+                      SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_METHOD_NO_REPLY),
         SD_BUS_PROPERTY("Created", "t", NULL, offsetof(struct note, created),
                         SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_WRITABLE_PROPERTY("Text", "s", NULL, note_set_property_text, 0,
+        SD_BUS_WRITABLE_PROPERTY("Text", "s", note_get_text, note_set_text_property, 0,
                                  SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Words", "u", note_get_words, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Views", "u", NULL, offsetof(struct note, views),
@@ -493,7 +493,7 @@ static const sd_bus_vtable notes_vtable[] = {
                                 notes_method_import, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", file),
                                 notes_method_export, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Clear", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, notes_method_clear, 0),
+        SD_BUS_METHOD("Clear", NULL, NULL, notes_method_clear, 0),
         SD_BUS_SIGNAL_WITH_ARGS("Added", SD_BUS_ARGS("o", note, "s", text), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Deleted", SD_BUS_ARGS("o", note), 0),
         SD_BUS_PROPERTY("Count", "u", NULL, offsetof(struct notes, count),
