@@ -62,6 +62,8 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
                         channel_node_close(bus, node);
                 node_end(bus, id);
         }
+        /* after the nodes: a subscriber first hears that the object has ended */
+        subscribers_free(&object->subscribers);
         handle_release(bus, object->handle);
         if (object->path)
                 HASH_DELETE(hh, bus->objects_by_path, object);
