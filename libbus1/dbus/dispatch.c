@@ -14,10 +14,11 @@
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
-#include "libbus1/dbus/object.h"
+#include "libbus1/dbus/object-call.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
 #include "libbus1/dbus/subscribe.h"
+#include "libbus1/dbus/tree.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
@@ -42,7 +43,7 @@ static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object
         int r;
 
         if (!object && object_is_subscribe(m))
-                HASH_FIND_STR(bus->objects_by_path, dbus_message_get_path(m->message), object);
+                object = tree_find_object(bus, dbus_message_get_path(m->message));
         if (object && object_is_subscribe(m))
                 r = object_subscribe(object, m);
         else
@@ -61,7 +62,7 @@ static bool message_is_copy(const struct bus1_dbus_message *m) {
         const struct incoming_message *message = (const struct incoming_message *)m;
 
         if (dbus_message_get_no_reply(m->message))
-                return !m->bus->objects_by_path;
+                return !m->bus->tree;
         return message->reply_handle == BUS1_INVALID && !message->had_reply_handle;
 }
 
@@ -183,6 +184,8 @@ PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
                 return r;
         bus->n_dispatching++;
         r = dispatch_one(bus);
+        if (!bus->freed)
+                bus_announce(bus);
         bus->n_dispatching--;
         use_end(bus);
         if (bus->freed) {
