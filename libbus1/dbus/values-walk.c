@@ -45,7 +45,8 @@ static size_t types_first(const char *types) {
         return n;
 }
 
-int walk_begin(struct walk *walk, const char *types, bool handles, bool checked, va_list args) {
+int values_walk_begin(struct values_walk *walk, const char *types, bool handles, bool checked,
+                      va_list args) {
         if (!checked && !types_are_valid(types, handles, false))
                 return -EINVAL;
         walk->handles = handles;
@@ -56,12 +57,12 @@ int walk_begin(struct walk *walk, const char *types, bool handles, bool checked,
         return 0;
 }
 
-void walk_end(struct walk *walk) {
+void values_walk_end(struct values_walk *walk) {
         va_end(walk->args);
 }
 
 /* Open a container in which these types come n_times. */
-static int walk_open(struct walk *walk, int type, const char *types, size_t n_types,
+static int walk_open(struct values_walk *walk, int type, const char *types, size_t n_types,
                      unsigned n_times) {
         struct walk_level *l;
 
@@ -79,7 +80,7 @@ static int walk_open(struct walk *walk, int type, const char *types, size_t n_ty
         return STEP_OPEN;
 }
 
-static int walk_open_variant(struct walk *walk) {
+static int walk_open_variant(struct values_walk *walk) {
         const char *types = va_arg(walk->args, const char *);
 
         if (!walk->checked && !types_are_valid(types, walk->handles, true))
@@ -87,7 +88,7 @@ static int walk_open_variant(struct walk *walk) {
         return walk_open(walk, DBUS_TYPE_VARIANT, types, strlen(types), 1);
 }
 
-int walk_next(struct walk *walk) {
+int values_walk_next(struct values_walk *walk) {
         struct walk_level *l = &walk->levels[walk->depth];
         const char *at;
         size_t n;
