@@ -150,7 +150,7 @@ static const struct standard_method standard_methods[] = {
         {DBUS_INTERFACE_PROPERTIES, "Set", "ssv", AT_OBJECTS, properties_set},
         {DBUS_INTERFACE_PEER, "Ping", NULL, EVERYWHERE, peer_ping},
         {DBUS_INTERFACE_PEER, "GetMachineId", NULL, EVERYWHERE, peer_get_machine_id},
-        {DBUS_INTERFACE_INTROSPECTABLE, "Introspect", NULL, EVERYWHERE, introspectable_introspect},
+        {DBUS_INTERFACE_INTROSPECTABLE, "Introspect", "", EVERYWHERE, introspectable_introspect},
         {OBJECT_MANAGER_INTERFACE, "GetManagedObjects", "", AT_MANAGERS,
          manager_get_managed_objects},
 };
@@ -228,7 +228,9 @@ static int run(const struct target *target, struct bus1_dbus_message *call, DBus
                 return r;
         if (r > 0)
                 return run_member(&walk, member, call);
-        r = target_exists(target, error);
+        /* every path has the interface Peer, even without an object */
+        r = interface && strcmp(interface, DBUS_INTERFACE_PEER) == 0 ? 1
+                                                                     : target_exists(target, error);
         if (r <= 0)
                 return r < 0 ? r : answer_unknown_object(call);
         return answer_unknown_method(target, call, error);

@@ -8,11 +8,14 @@
 #
 # A scenario uses the service with the tools and libraries with which D-Bus programs are written and
 # examined, and records what they show. It runs once with each service, each time on a bus of its
-# own. Every difference between the two transcripts is a failure. In a transcript, labels stand for
-# unique names, times and serials. Nothing else is left out, except the calls that the services make
-# to the bus.
+# own. Every difference between the two transcripts is a failure, except those that DIFFERENCES lists
+# with a reason. In a transcript, labels stand for unique names, times and serials, and for the texts
+# of errors that the libraries make: the names of these errors are compared, and the texts of the
+# service's own errors. Dictionaries and XML are compared by what they say: their order, and the
+# form of the XML, are not. The calls that the services make to the bus are left out.
 
 import difflib
+import json
 import os
 import re
 import shutil
@@ -49,6 +52,44 @@ PEER = DBUS + '.Peer'
 
 ALL_USERS = '<policy context="default"><allow user="*"/></policy>'
 
+# The texts of the errors that the libraries make: of sd-bus, and of libbus1-dbus.
+TEXTS = [(re.compile(f'{sd_bus}|{bus1}'), f'<{meaning}>') for meaning, sd_bus, bus1 in (
+    ('no object', r"Unknown object '[^']*'\.", r'No object at /[\w/]*'),
+    ('no such member',
+     r"Unknown method \S+ (?:or|on) interface \S+|Unknown interface .* or property \S*\.|"
+     r"Unknown interface '[^']*'\.",
+     r'No (?:interface|method|property) .* at /[\w/]*'),
+    ('read-only', r"Property '\w+' is not writable\.", r'Property \w+ is read-only'),
+    ('wrong type', r"Incorrect parameters for property '\w+', expected '\w+', got '\w+'\.",
+     r'Property \w+ has the signature "\w+"'),
+    ('wrong arguments',
+     r"Invalid arguments '[^']*' to call \S+, expecting '[^']*'\.|"
+     r"Expected (?:no|interface|interface and member) parameters?|"
+     r"Incorrect signature when setting property '\w+', expected 'v', got '[^']*'\.",
+     r'\w+ takes arguments of signature "[^"]*", not "[^"]*"'),
+    ('no access', r'Access to [\w.]+\(\) not permitted\.', r'Access to [\w.]+ is not permitted'),
+)]
+
+# What may differ: in which lines, what the line of sd-bus goes on with, what that of libbus1-dbus
+# goes on with, and why. Each must occur.
+ERROR = DBUS + '.Error.'
+DIFFERENCES = [tuple(re.compile(pattern) for pattern in patterns) for *patterns, reason in (
+    ('', f'{ERROR}Unknown(Method|Property): ', f'{ERROR}UnknownInterface: ',
+     'the specification has an error for an interface that the object does not have'),
+    (r"[GS]et ssv?\(''", f'{ERROR}UnknownProperty: ', '',
+     'the specification says that an empty interface means any interface'),
+    (' None: ', f'{ERROR}UnknownObject: ', '',
+     'the specification allows calls without an interface'),
+    ('', f'{ERROR}InvalidArgs: <wrong arg', f'{ERROR}Unknown(Object|Interface): ',
+     'what is not there comes before what is wrong with the arguments'),
+    (rf"GetAll s\('{MANAGER}'\) at {PATH} ", f'{ERROR}UnknownInterface: ', '{}',
+     'the object has the interface, which has no properties'),
+    (r'Set sss?\(', f'{ERROR}(InvalidSignature|UnknownProperty): ', f'{ERROR}InvalidArgs: ',
+     'wrong arguments of a standard method have the same error in all cases'),
+)]
+
+CONNECTIONS = []
+OCCURRED = set()  # of DIFFERENCES
 SCENARIOS = []
 
 
@@ -88,7 +129,9 @@ class Stage:
             self.note('the bus ended with an error')
 
     def connect(self):
-        return dbus.bus.BusConnection(self.bus.address)
+        # What a connection still has to say when it is closed needs the object.
+        CONNECTIONS.append(dbus.bus.BusConnection(self.bus.address))
+        return CONNECTIONS[-1]
 
     def wait_for_name(self):
         context = GLib.MainContext.default()
@@ -107,32 +150,43 @@ class Stage:
         """Adds lines to the transcript. In them, labels stand for what differs from run to run."""
         text = re.sub(r':1\.\d+', self.label, str(text))
         text = re.sub(r'\b1\d{15}\b', '<time>', text)
+        for pattern, meaning in TEXTS:
+            text = pattern.sub(meaning, text)
         self.lines += [prefix + line.rstrip() for line in text.splitlines() or ['']]
 
-    def run(self, *argv):
-        """Runs a program, and records its exit status and what it prints."""
+    def run(self, *argv, change=None):
+        """Runs a program, and records its exit status and what it prints, after a change."""
         if not shutil.which(argv[0]):
             raise Skip(f'no {argv[0]}')
         result = subprocess.run(argv, env=self.bus.environment(), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT)
         output = result.stdout.decode(errors='replace').replace(self.bus.address, '<address>')
         self.note('$ ' + ' '.join(argv).replace(self.bus.address, '<address>'))
+        if output.startswith('<'):
+            output = show_xml(output) + '\n'
+        elif output.startswith('{"type"'):
+            output = json.dumps(json.loads(output), sort_keys=True) + '\n'
+        if change:
+            output = change(output)
         self.note(output + f'status {result.returncode}', '  ')
 
-    def busctl(self, *argv):
-        self.run('busctl', '--address=' + self.bus.address, '--no-pager', '--full', *argv)
+    def busctl(self, *argv, **kw):
+        self.run('busctl', '--address=' + self.bus.address, '--no-pager', '--full', *argv, **kw)
 
-    def gdbus(self, command, *argv):
-        self.run('gdbus', command, '--session', '--dest', NAME, *argv)
+    def gdbus(self, command, *argv, **kw):
+        self.run('gdbus', command, '--session', '--dest', NAME, *argv, **kw)
 
     def call(self, connection, path, interface, member, signature='', *args):
         """Calls the service with python3-dbus, and records the result. Returns it, too."""
-        where = f'{member} {signature}{args} at {path} {interface}'
+        shown = ', '.join('fd' if isinstance(a, dbus.types.UnixFd) else repr(a) for a in args)
+        where = f'{member} {signature}({shown}) at {path} {interface}'
         try:
             result = connection.call_blocking(NAME, path, interface, member, signature, args)
         except dbus.DBusException as e:
             self.note(f'{where}: {e.get_dbus_name()}: {e.get_dbus_message()}')
             return None
+        if isinstance(result, str) and result.startswith('<'):
+            result = show_xml(result).replace('\n', ' ')
         self.note(f'{where}: {show(result)}')
         return result
 
@@ -140,7 +194,7 @@ class Stage:
 def show(value):
     """The types and values of what python3-dbus returns."""
     if isinstance(value, dbus.Dictionary):
-        return '{' + ', '.join(f'{show(k)}: {show(v)}' for k, v in value.items()) + '}'
+        return '{' + ', '.join(f'{show(k)}: {show(v)}' for k, v in sorted(value.items())) + '}'
     if isinstance(value, (dbus.Array, dbus.Struct)):
         kind = f'a{value.signature}' if isinstance(value, dbus.Array) else 'r'
         return kind + '[' + ', '.join(show(v) for v in value) + ']'
@@ -148,6 +202,40 @@ def show(value):
         return '(' + ', '.join(show(v) for v in value) + ')'
     level = getattr(value, 'variant_level', 0)
     return 'v' * level + f'{type(value).__name__} {value}'
+
+
+def show_xml(xml):
+    """What introspection data says, in an order that does not depend on the library."""
+    lines, root = [], ElementTree.fromstring(xml)
+    if is_empty(root):
+        root.remove(root.find(f'interface[@name="{PROPERTIES}"]'))
+
+    def walk(element, depth):
+        attributes = ' '.join(f'{k}={v}' for k, v in sorted(element.items()))
+        lines.append('  ' * depth + f'{element.tag} {attributes}')
+        # the order of children does not matter
+        nodes = sorted((e for e in element if e.tag == 'node'), key=lambda e: e.get('name'))
+        for e in [e for e in element if e.tag != 'node'] + nodes:
+            walk(e, depth + 1)
+
+    walk(root, 0)
+    return '\n'.join(lines)
+
+
+def is_empty(root):
+    """
+    Does sd-bus say here that a path without an object has properties? It does not answer calls of
+    the interface there.
+    """
+    names = [e.get('name') for e in root.findall('interface')]
+    return names == [PEER, INTROSPECTABLE, PROPERTIES]
+
+
+def without_properties(text):
+    """The output of busctl or gdbus about a path without an object, without the same interface."""
+    text = re.sub(rf'^ *interface {PROPERTIES} {{\n(    .*\n)*?  }};\n', '', text, flags=re.M)
+    text = re.sub(rf'^{PROPERTIES} .*\n(\..*\n)*', '', text, flags=re.M)
+    return re.sub('  +', ' ', text)
 
 
 def spin(condition, what):
@@ -185,7 +273,10 @@ def busctl_shows_the_tree(s):
 def busctl_introspects(s):
     s.busctl('introspect', NAME, PATH)
     s.busctl('call', NAME, PATH, NOTES, 'Create', 'sa{sv}', 'one', '0')
-    for path in '/', '/org', '/org/bus1', PATH, PATH + '/note', FIRST, PATH + '/none', '/none':
+    for path in '/', '/org', '/org/bus1', PATH + '/note':
+        s.busctl('introspect', NAME, path, change=without_properties)
+        s.busctl('introspect', '--xml-interface', NAME, path)
+    for path in PATH, FIRST, PATH + '/none', '/none':
         s.busctl('introspect', NAME, path)
         s.busctl('introspect', '--xml-interface', NAME, path)
     s.busctl('introspect', NAME, FIRST, NOTE)
@@ -216,7 +307,7 @@ def busctl_calls(s):
     call(FIRST, NOTES, 'List')
     call(PATH + '/note/99', NOTE, 'Delete')
     call(FIRST, NOTE, 'Delete')
-    call(PATH, MANAGER, 'GetManagedObjects')
+    s.busctl('--json=short', 'call', NAME, PATH, MANAGER, 'GetManagedObjects')
     call(PATH, NOTES, 'Clear')
     call(PATH, MANAGER, 'GetManagedObjects')
 
@@ -242,6 +333,20 @@ def busctl_gets_and_sets_properties(s):
     s.busctl('get-property', NAME, FIRST, NOTE, *names)
     s.busctl('call', NAME, FIRST, PROPERTIES, 'GetAll', 's', NOTE)
     s.busctl('call', NAME, FIRST, PROPERTIES, 'GetAll', 's', '')
+
+
+def wait_after(program, *texts):
+    """Waits until these texts have appeared in the output, the last ones of each, in this order."""
+    def there():
+        try:
+            program.output += os.read(program.process.stdout.fileno(), 65536).decode()
+        except BlockingIOError:
+            pass
+        at = [program.output.rfind(texts[0])]
+        for text in texts[1:]:
+            at.append(program.output.find(text, at[-1]) if at[-1] >= 0 else -1)
+        return at[-1] >= 0
+    wait_until(there, texts)
 
 
 def monitored(s, text):
@@ -286,13 +391,9 @@ def busctl_monitors(s):
         m.append('three', signature='s')
         m.set_no_reply(True)
         c.send_message(m)
+        wait_after(monitor, 'Member=Added', 'three', 'Member=PropertiesChanged', '};\n\n')
         s.call(c, PATH + '/none', None, 'TheEnd')
-        monitor.wait_output('Member=TheEnd')
-        text = monitor.wait_output('Type=error', TIMEOUT)
-        at = text.rindex('Member=TheEnd')
-        while 'Type=error' not in text[at:]:
-            monitor.output, text = text, ''
-            monitor.wait_output('UniqueName')
+        wait_after(monitor, 'Member=TheEnd', 'Type=error', '};\n\n')
         c.close()
     monitored(s, monitor.output)
 
@@ -305,7 +406,9 @@ def gdbus_introspects(s):
     s.gdbus('introspect', '--object-path', PATH)
     s.gdbus('call', '--object-path', PATH, '--method', NOTES + '.Create', 'one', '{}')
     s.gdbus('introspect', '--object-path', FIRST)
-    s.gdbus('introspect', '--object-path', '/', '--recurse')
+    for path in '/', PATH + '/note':
+        s.gdbus('introspect', '--object-path', path, change=without_properties)
+    s.gdbus('introspect', '--object-path', FIRST, '--recurse')
     s.gdbus('introspect', '--object-path', FIRST, '--xml')
     s.gdbus('introspect', '--object-path', PATH, '--only-properties')
     s.gdbus('introspect', '--object-path', PATH + '/none')
@@ -375,7 +478,7 @@ def python_dbus_calls(s):
         s.note(show(o.Get(NOTE, name, dbus_interface=PROPERTIES)))
     s.note(show(o.GetAll(NOTE, dbus_interface=PROPERTIES)))
     s.note(show(c.get_object(NAME, PATH).GetManagedObjects(dbus_interface=MANAGER)))
-    s.note(o.Introspect(dbus_interface=INTROSPECTABLE))
+    s.note(show_xml(o.Introspect(dbus_interface=INTROSPECTABLE)))
     o.Edit('edited', dbus_interface=NOTE)
     s.note(show(c.get_object(NAME, PATH).List(dbus_interface=NOTES)))
     for arguments in (), ('a', 'b'), (1,):
@@ -409,7 +512,8 @@ def python_dbus_gets_signals(s):
     o.Add('two')
     o.Add('three')
     o.Clear()
-    spin(lambda: got and got[-1][2] == 'PropertiesChanged' and 'UInt32 0' in got[-1][3], 'signals')
+    o.Add('The end')
+    spin(lambda: len(got) > 1 and 'The end' in got[-2][3], 'signals')
     for line in got:
         s.note(' '.join(line))
     c.close()
@@ -516,7 +620,7 @@ def there_is_a_limit(s):
     s.call(c, PATH, NOTES, 'Add', 's', 'one too many')
     objects = c.call_blocking(NAME, PATH, MANAGER, 'GetManagedObjects', '', ())
     s.note(len(objects))
-    s.note(c.call_blocking(NAME, PATH + '/note', INTROSPECTABLE, 'Introspect', '', ()))
+    s.note(show_xml(c.call_blocking(NAME, PATH + '/note', INTROSPECTABLE, 'Introspect', '', ())))
     s.call(c, PATH, NOTES, 'Clear')
     s.call(c, PATH, NOTES, 'Add', 's', 'one')
     c.close()
@@ -713,24 +817,19 @@ def browse(s, c, path='/'):
     """Introspects all objects below a path, and gets all that can be got."""
     xml = c.call_blocking(NAME, path, INTROSPECTABLE, 'Introspect', '', ())
     s.note(f'object {path}')
+    s.note(show_xml(xml), '  ')
     root = ElementTree.fromstring(xml)
     for interface in root.findall('interface'):
         name = interface.get('name')
-        s.note(f'  interface {name}')
-        for item in interface:
-            s.note(f'    {item.tag} {item.attrib}')
-            for part in item:
-                s.note(f'      {part.tag} {part.attrib}')
-        if root.find(f'interface[@name="{PROPERTIES}"]') is None:
-            continue
-        s.call(c, path, PROPERTIES, 'GetAll', 's', name)
-        for item in interface.findall('property'):
-            s.call(c, path, PROPERTIES, 'Get', 'ss', name, item.get('name'))
+        if not is_empty(root) and root.find(f'interface[@name="{PROPERTIES}"]') is not None:
+            s.call(c, path, PROPERTIES, 'GetAll', 's', name)
+            for item in interface.findall('property'):
+                s.call(c, path, PROPERTIES, 'Get', 'ss', name, item.get('name'))
         for item in interface.findall('method'):
             if not item.findall('arg[@direction="in"]') and item.get('name').startswith('Get') and \
                     item.get('name') != 'GetMachineId':
                 s.call(c, path, name, item.get('name'))
-    for node in root.findall('node'):
+    for node in sorted(root.findall('node'), key=lambda node: node.get('name')):
         browse(s, c, path.rstrip('/') + '/' + node.get('name'))
 
 
@@ -768,7 +867,9 @@ def other_users(s):
                 (PATH, INTROSPECTABLE, 'Introspect', ''),
                 (PATH, MANAGER, 'GetManagedObjects', '')):
             m = c.wait_for(c.send(rawbus.call(NAME, path, interface, member, signature, *args)))
-            s.note(f'{uid} {member} {path} {interface}: {m.error_name} {m.signature} {m.body}')
+            body = [show_xml(a) if str(a).startswith('<') else
+                    sorted(a.items()) if isinstance(a, dict) else a for a in m.body]
+            s.note(f'{uid} {member} {path} {interface}: {m.error_name} {m.signature} {body}')
         c.close()
 
 
@@ -783,11 +884,10 @@ def sigterm_ends_the_service(s):
                           bus_name=NAME, member_keyword='member')
     c.add_signal_receiver(lambda *args: got.append(args), 'NameOwnerChanged', DBUS, DBUS, arg0=NAME)
     s.call(c, PATH, NOTES, 'Add', 's', 'one')
-    s.call(c, FIRST, NOTE, 'Lock', '')
+    s.call(c, FIRST, NOTE, 'Lock')
     s.service.process.send_signal(signal.SIGTERM)
     s.note(f'status {s.service.wait()}')
-    spin(lambda: isinstance(got[-1][1], str) is False or got[-1][0] == NAME, 'the end')
-    spin(lambda: got[-1][0] == NAME, 'the end')
+    spin(lambda: got and got[-1][0] == NAME, 'the end')
     for line in got:
         s.note(line)
     s.note(s.service.process.stdout.read())
@@ -811,6 +911,7 @@ def a_second_service_does_not_start(s):
 
 @scenario
 def the_service_ends_with_the_bus(s):
+    s.call(s.asker, PATH, NOTES, 'List')
     s.asker.close()
     os.kill(s.bus.pid, signal.SIGKILL)
     s.note(f'status {s.service.wait()}')
@@ -823,10 +924,15 @@ def without_a_bus_nothing_starts(s):
     environment = clean_environment(DBUS_SESSION_BUS_ADDRESS='unix:path=/nonexistent/bus')
     with Program(s.argv, environment) as service:
         s.note(f'status {service.wait()}')
-        s.note(service.process.stdout.read().decode())
+        # libbus1-dbus says more
+        s.note(re.sub(': .*: ', ': ', service.process.stdout.read().decode()))
 
 
 # what differs
+
+
+def all_differences_occur(services, client):
+    return OCCURRED == set(range(len(DIFFERENCES)))
 
 
 def lines_of(name):
@@ -873,6 +979,17 @@ def record(argv, function):
     return stage.lines
 
 
+def accept(sd_bus, bus1):
+    """The line of libbus1-dbus, if it may differ from that of sd-bus, or else that of sd-bus."""
+    for number, (where, before, after) in enumerate(DIFFERENCES):
+        at = before.search(sd_bus)
+        if where.search(sd_bus) and at and sd_bus[:at.start()] == bus1[:at.start()] and \
+                after.match(bus1, at.start()):
+            OCCURRED.add(number)
+            return bus1
+    return sd_bus
+
+
 def compare(number, function, services):
     name = function.__name__
     if getattr(function, 'system', False) and os.geteuid() != 0:
@@ -883,6 +1000,7 @@ def compare(number, function, services):
     except Skip as reason:
         print(f'ok {number} - {name} # SKIP {reason}')
         return True
+    want = [accept(a, b) for a, b in zip(want, got)] + want[len(got):]
     good = want == got and not any('EXCEPTION' in line for line in want)
     print(f'{"ok" if good else "not ok"} {number} - {name} ({len(want)} lines)', flush=True)
     if not good:
@@ -899,7 +1017,7 @@ if __name__ == '__main__':
     client = os.path.abspath(sys.argv.pop(1))
     dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
     sys.stdout.reconfigure(line_buffering=True)
-    others = [compare_lines, native_clients_get_handles]
+    others = [all_differences_occur, compare_lines, native_clients_get_handles]
     print(f'1..{len(SCENARIOS) + len(others)}')
     wanted = sys.argv[1:] or [f.__name__ for f in SCENARIOS + others]
     results = [compare(number, function, services)
