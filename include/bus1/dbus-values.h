@@ -66,8 +66,9 @@ extern "C" {
 
 /*
  * Append values. The iterator comes from dbus_message_iter_init_append() or
- * dbus_message_iter_open_container(). If its container is an array or a variant, types must be what
- * this container holds: libdbus-1 ends the process otherwise.
+ * one of the functions that open a container. If its container is an array or a variant, types must be what
+ * this container holds: libdbus-1 ends the process otherwise. In an array of dictionary entries,
+ * types can be that of an entry, for example "{sv}".
  */
 int bus1_dbus_append(DBusMessageIter *iter, const char *types, ...);
 int bus1_dbus_appendv(DBusMessageIter *iter, const char *types, va_list args);

@@ -82,7 +82,7 @@ static int check_text(struct values_walk *w, struct size *size) {
         else if (w->type == DBUS_TYPE_OBJECT_PATH)
                 ok = text && dbus_validate_path(text, NULL);
         else
-                ok = dbus_signature_validate(text, NULL);
+                ok = types_are_valid(text, 0);
         if (!ok)
                 return -EINVAL;
         size_add_text(size, w, text);
@@ -129,7 +129,7 @@ static int check_arguments(const struct values_handles *handles, const char *typ
         int step, r;
 
         size.at = 0;
-        r = values_walk_begin(&w, types, handles, false, args);
+        r = values_walk_begin(&w, types, handles ? TYPES_HANDLES : TYPES_ENTRIES, false, args);
         if (r < 0)
                 return r;
         do {
@@ -205,7 +205,7 @@ static int append_arguments(DBusMessageIter *root, struct values_handles *handle
         struct values_walk w;
         int step, r;
 
-        r = values_walk_begin(&w, types, handles, true, args);
+        r = values_walk_begin(&w, types, 0, true, args);
         if (r < 0)
                 return r;
         for (; r >= 0; depth = w.depth) {

@@ -265,8 +265,8 @@ PUBLIC int bus1_dbus_get_property(struct bus1_dbus *bus, uint64_t to, const char
 
         r = made_new_property(&made, to, destination, path, "Get", interface, property, &iter);
         /* Strings in the value belong to the reply. */
-        if (r >= 0 &&
-            (!types_are_valid(types, true, true) || (!ret_reply && strpbrk(types, "sogv"))))
+        if (r >= 0 && (!types_are_valid(types, TYPES_HANDLES | TYPES_SINGLE) ||
+                       (!ret_reply && strpbrk(types, "sogv"))))
                 r = -EINVAL;
         if (r < 0)
                 return error_from_errno(error, r, CALLING);
@@ -289,7 +289,7 @@ static int append_variant(struct made *made, DBusMessageIter *iter, const char *
         DBusMessageIter variant;
         int r;
 
-        if (!types_are_valid(types, true, true))
+        if (!types_are_valid(types, TYPES_HANDLES | TYPES_SINGLE))
                 return -EINVAL;
         types_to_signature(types, strlen(types), signature);
         if (!dbus_message_iter_open_container(iter, DBUS_TYPE_VARIANT, signature, &variant))

@@ -44,11 +44,11 @@ struct reader {
         bool advance; /* the iterator is at a value that has been walked along */
 };
 
-static int reader_begin(struct reader *reader, const DBusMessageIter *iter, bool handles,
+static int reader_begin(struct reader *reader, const DBusMessageIter *iter, unsigned valid,
                         bool checked, const char *types, va_list args) {
         reader->iters[0] = *iter;
         reader->advance = false;
-        return values_walk_begin(&reader->walk, types, handles, checked, args);
+        return values_walk_begin(&reader->walk, types, valid, checked, args);
 }
 
 static DBusMessageIter *reader_iter(struct reader *reader) {
@@ -156,13 +156,13 @@ static int take_handle(struct taken *taken, DBusMessageIter *iter,
 /* three passes */
 
 /* Compare all types, and count what is to be taken. */
-static int check_types(const DBusMessageIter *iter, bool handles, const char *types, va_list args,
+static int check_types(const DBusMessageIter *iter, unsigned valid, const char *types, va_list args,
                        struct taken *ret_taken) {
         struct reader reader;
         int step, r;
 
         *ret_taken = (struct taken){};
-        r = reader_begin(&reader, iter, handles, false, types, args);
+        r = reader_begin(&reader, iter, valid, false, types, args);
         if (r < 0)
                 return r;
         do {
@@ -184,7 +184,7 @@ static int take_all(const DBusMessageIter *iter, struct bus1_dbus_message *messa
         r = taken_alloc(taken);
         if (r < 0)
                 return r;
-        r = reader_begin(&reader, iter, message, true, types, args);
+        r = reader_begin(&reader, iter, 0, true, types, args);
         if (r < 0)
                 return r;
         do {
@@ -203,13 +203,13 @@ static int take_all(const DBusMessageIter *iter, struct bus1_dbus_message *messa
 }
 
 /* Set the arguments, which cannot fail, and move the iterator. */
-static void set_arguments(DBusMessageIter *iter, bool handles, const char *types, va_list args,
+static void set_arguments(DBusMessageIter *iter, const char *types, va_list args,
                           const struct taken *taken) {
         size_t n_fds = 0, n_handles = 0;
         struct reader reader;
         int step;
 
-        if (reader_begin(&reader, iter, handles, true, types, args) < 0)
+        if (reader_begin(&reader, iter, 0, true, types, args) < 0)
                 return;
         while ((step = reader_next(&reader)) > STEP_END) {
                 void *ret = step == STEP_BASIC ? va_arg(reader.walk.args, void *) : NULL;
@@ -234,11 +234,11 @@ int values_read(DBusMessageIter *iter, struct bus1_dbus_message *message, const 
 
         if (!iter)
                 return -EINVAL;
-        r = check_types(iter, message, types, args, &taken);
+        r = check_types(iter, message ? TYPES_HANDLES : TYPES_ENTRIES, types, args, &taken);
         if (r >= 0 && taken.n_fds + taken.n_handles > 0)
                 r = take_all(iter, message, types, args, &taken);
         if (r >= 0)
-                set_arguments(iter, message, types, args, &taken);
+                set_arguments(iter, types, args, &taken);
         free(taken.handles);
         return r;
 }
@@ -415,12 +415,16 @@ PUBLIC int bus1_dbus_read_entry(DBusMessageIter *iter, const char *key, const ch
         va_list args;
         int r;
 
-        if (!iter || !key || !types_are_valid(types, false, true))
+        if (!iter || !key || !types_are_valid(types, TYPES_SINGLE))
                 return -EINVAL;
         if (dbus_message_iter_get_arg_type(iter) != DBUS_TYPE_ARRAY ||
             dbus_message_iter_get_element_type(iter) != DBUS_TYPE_DICT_ENTRY)
                 return wrong_type(iter);
         dbus_message_iter_recurse(iter, &array);
+        if (dbus_message_iter_get_arg_type(&array) == DBUS_TYPE_INVALID) {
+                r = has_signature(iter, "a", "{sv}", "");
+                return r == 1 ? 0 : r == 0 ? -EBADMSG : r;
+        }
         r = find_entry(&array, key, &value);
         if (r <= 0)
                 return r;

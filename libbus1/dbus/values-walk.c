@@ -11,21 +11,74 @@ void types_to_signature(const char *types, size_t n, char *signature) {
         signature[n] = 0;
 }
 
-bool types_are_valid(const char *types, bool handles, bool single) {
-        char signature[DBUS_MAXIMUM_SIGNATURE_LENGTH + 1];
-        size_t n;
+static bool type_is_basic(char type, unsigned valid) {
+        return (type == TYPE_HANDLE && valid & TYPES_HANDLES) ||
+               (type && strchr("ybnqiuxtdsogh", type));
+}
 
-        if (!types)
-                return false;
-        if (handles) {
-                n = strlen(types);
-                if (n > DBUS_MAXIMUM_SIGNATURE_LENGTH)
+/* A structure or dictionary entry that is open, or, without a kind, what is in none. */
+struct bracket {
+        char kind;
+        unsigned n_types;  /* complete ones in it */
+        unsigned n_arrays; /* around it */
+};
+
+/*
+ * A complete type ends in these brackets. n_arrays are around this type. A dictionary entry has a
+ * basic type and one more.
+ */
+static bool bracket_add(struct bracket *b, char end, unsigned valid, unsigned n_arrays) {
+        b->n_types++;
+        if (b->kind != DBUS_DICT_ENTRY_BEGIN_CHAR)
+                return true;
+        return b->n_types == 1 ? n_arrays == b->n_arrays && type_is_basic(end, valid)
+                               : b->n_types == 2;
+}
+
+/* libdbus-1 can check signatures, too. But when memory runs out, it says that they are invalid. */
+bool types_are_valid(const char *types, unsigned valid) {
+        struct bracket stack[DBUS_MAXIMUM_TYPE_RECURSION_DEPTH + 1] = {}, *b = stack;
+        unsigned n_arrays = 0; /* around the next type, and in front of it */
+        const char *at;
+
+        for (at = types; at && *at; at++) {
+                if (at - types == DBUS_MAXIMUM_SIGNATURE_LENGTH)
                         return false;
-                types_to_signature(types, n, signature);
-                types = signature;
+                switch (*at) {
+                case DBUS_TYPE_ARRAY:
+                        if (++n_arrays > DBUS_MAXIMUM_TYPE_RECURSION_DEPTH)
+                                return false;
+                        continue;
+                case DBUS_DICT_ENTRY_BEGIN_CHAR:
+                        if (n_arrays == b->n_arrays && (b != stack || !(valid & TYPES_ENTRIES)))
+                                return false;
+                        /* fall through */
+                case DBUS_STRUCT_BEGIN_CHAR:
+                        if (b == stack + DBUS_MAXIMUM_TYPE_RECURSION_DEPTH)
+                                return false;
+                        *++b = (struct bracket){*at, 0, n_arrays};
+                        continue;
+                case DBUS_STRUCT_END_CHAR:
+                        if (b->kind != DBUS_STRUCT_BEGIN_CHAR || b->n_types == 0 ||
+                            n_arrays != b->n_arrays)
+                                return false;
+                        b--;
+                        break;
+                case DBUS_DICT_ENTRY_END_CHAR:
+                        if (b->kind != DBUS_DICT_ENTRY_BEGIN_CHAR || b->n_types != 2 ||
+                            n_arrays != b->n_arrays)
+                                return false;
+                        b--;
+                        break;
+                default:
+                        if (*at != DBUS_TYPE_VARIANT && !type_is_basic(*at, valid))
+                                return false;
+                }
+                if (!bracket_add(b, *at, valid, n_arrays))
+                        return false;
+                n_arrays = b->n_arrays;
         }
-        return single ? dbus_signature_validate_single(types, NULL)
-                      : dbus_signature_validate(types, NULL);
+        return at && b == stack && n_arrays == 0 && (!(valid & TYPES_SINGLE) || b->n_types == 1);
 }
 
 /* The length of the first complete type of a valid type string. */
@@ -45,11 +98,11 @@ static size_t types_first(const char *types) {
         return n;
 }
 
-int values_walk_begin(struct values_walk *walk, const char *types, bool handles, bool checked,
+int values_walk_begin(struct values_walk *walk, const char *types, unsigned valid, bool checked,
                       va_list args) {
-        if (!checked && !types_are_valid(types, handles, false))
+        if (!checked && !types_are_valid(types, valid))
                 return -EINVAL;
-        walk->handles = handles;
+        walk->valid = valid;
         walk->checked = checked;
         walk->depth = 0;
         walk->levels[0] = (struct walk_level){types, types + strlen(types), types, 0};
@@ -83,7 +136,7 @@ static int walk_open(struct values_walk *walk, int type, const char *types, size
 static int walk_open_variant(struct values_walk *walk) {
         const char *types = va_arg(walk->args, const char *);
 
-        if (!walk->checked && !types_are_valid(types, walk->handles, true))
+        if (!walk->checked && !types_are_valid(types, (walk->valid & TYPES_HANDLES) | TYPES_SINGLE))
                 return -EINVAL;
         return walk_open(walk, DBUS_TYPE_VARIANT, types, strlen(types), 1);
 }

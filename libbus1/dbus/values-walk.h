@@ -23,6 +23,13 @@
 /* D-Bus spec, "Valid Signatures" and "Message Format": containers in one another */
 #define WALK_DEPTH_MAX 64
 
+/* which type strings are valid */
+enum {
+        TYPES_HANDLES = 1 << 0, /* TYPE_HANDLE is a type */
+        TYPES_ENTRIES = 1 << 1, /* dictionary entries need not be in an array: the caller has it */
+        TYPES_SINGLE = 1 << 2,  /* there is exactly one value */
+};
+
 enum step {
         STEP_END,
         STEP_BASIC, /* a value of walk.type */
@@ -38,8 +45,8 @@ struct walk_level {
 
 struct values_walk {
         va_list args;
-        bool handles; /* TYPE_HANDLE is a type */
-        bool checked; /* an earlier walk has found the type strings to be valid */
+        unsigned valid; /* TYPES_HANDLES, TYPES_ENTRIES */
+        bool checked;   /* an earlier walk has found the type strings to be valid */
         unsigned depth;
         struct walk_level levels[WALK_DEPTH_MAX + 1];
         int type; /* of libdbus-1, such as DBUS_TYPE_STRUCT; or TYPE_HANDLE */
@@ -52,7 +59,7 @@ struct values_walk {
  * Begin. The walk has a copy of args, and the type string must live as long as the walk. After
  * success, the caller ends the walk. Returns -EINVAL for an invalid type string.
  */
-int values_walk_begin(struct values_walk *walk, const char *types, bool handles, bool checked,
+int values_walk_begin(struct values_walk *walk, const char *types, unsigned valid, bool checked,
                       va_list args);
 void values_walk_end(struct values_walk *walk);
 /*
@@ -61,7 +68,7 @@ void values_walk_end(struct values_walk *walk);
  */
 int values_walk_next(struct values_walk *walk);
 
-/* Is it a valid type string? If single is true, it must be that of one value. */
-bool types_are_valid(const char *types, bool handles, bool single);
+/* Is it a type string that is valid with these flags? NULL is not. */
+bool types_are_valid(const char *types, unsigned valid);
 /* Copy n valid types as a signature, in which u stands for a handle. */
 void types_to_signature(const char *types, size_t n, char *signature);

@@ -406,21 +406,26 @@ START_TEST(values_of_other_types_are_left_alone) {
 }
 END_TEST
 
-int main(void) {
-        TCase *tcase = tcase_create("all");
-        int result;
-
-        if (!CAN_MAKE_ARGUMENTS)
-                return 77; /* skipped */
+static void setup(void) {
         sdbus_open(&sdbus);
         for (int i = 0; i < 4; i++)
                 files[i] = memfd_create("test", MFD_CLOEXEC);
-        tcase_set_timeout(tcase, 120);
-        tcase_add_test(tcase, bytes_are_those_of_sd_bus_and_values_come_back);
-        tcase_add_test(tcase, values_of_other_types_are_left_alone);
-        result = suite_run("values-random", tcase);
+}
+
+static void teardown(void) {
         for (int i = 0; i < 4; i++)
                 close(files[i]);
         sdbus_close(&sdbus);
-        return result;
+}
+
+int main(void) {
+        TCase *tcase = tcase_create("all");
+
+        if (!CAN_MAKE_ARGUMENTS)
+                return 77; /* skipped */
+        tcase_add_unchecked_fixture(tcase, setup, teardown);
+        tcase_set_timeout(tcase, 120);
+        tcase_add_test(tcase, bytes_are_those_of_sd_bus_and_values_come_back);
+        tcase_add_test(tcase, values_of_other_types_are_left_alone);
+        return suite_run("values-random", tcase);
 }
