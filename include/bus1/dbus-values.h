@@ -65,10 +65,10 @@ extern "C" {
 /* appending */
 
 /*
- * Append values. The iterator comes from dbus_message_iter_init_append() or
- * one of the functions that open a container. If its container is an array or a variant, types must be what
- * this container holds: libdbus-1 ends the process otherwise. In an array of dictionary entries,
- * types can be that of an entry, for example "{sv}".
+ * Append values. The iterator comes from dbus_message_iter_init_append() or from a function that
+ * opens a container. If its container is an array or a variant, types must be what this container
+ * holds: libdbus-1 ends the process otherwise. In an array of dictionary entries, types can be that
+ * of an entry, for example "{sv}".
  */
 int bus1_dbus_append(DBusMessageIter *iter, const char *types, ...);
 int bus1_dbus_appendv(DBusMessageIter *iter, const char *types, va_list args);

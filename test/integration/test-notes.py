@@ -16,6 +16,7 @@
 
 import difflib
 import json
+import logging
 import os
 import re
 import shutil
@@ -741,9 +742,8 @@ def gio_object_manager_client(s):
 
 
 QT = '''
-from PyQt5.QtCore import QCoreApplication, QTimer, QVariant, pyqtSlot, QObject
-from PyQt5.QtDBus import QDBusConnection, QDBusInterface, QDBusMessage, QDBusReply, \\
-    QDBusServiceWatcher
+from PyQt5.QtCore import QCoreApplication, QTimer, pyqtSlot, QObject
+from PyQt5.QtDBus import QDBusConnection, QDBusInterface, QDBusMessage, QDBusVariant
 import sys
 app = QCoreApplication([])
 bus = QDBusConnection.connectToBus(sys.argv[1], 'test')
@@ -768,26 +768,18 @@ for path, interface, member in (PATH, NOTES, 'Added'), (PATH, NOTES, 'Deleted'),
         (PATH, 'org.freedesktop.DBus.ObjectManager', 'InterfacesRemoved'):
     print(bus.connect(NAME, path, interface, member, r.got))
 notes = QDBusInterface(NAME, PATH, NOTES, bus)
-print(notes.isValid(), notes.property('Count'), notes.property('Version'))
-m = notes.metaObject()
-for i in range(m.methodOffset(), m.methodCount()):
-    method = m.method(i)
-    print(bytes(method.methodSignature()), method.typeName(), method.parameterNames(),
-          method.methodType())
+print(notes.isValid())
 print(show(notes.call('Create', 'one', {'Color': 'red'})))
 note = QDBusInterface(NAME, PATH + '/note/1', NOTE, bus)
-print(note.isValid())
-m = note.metaObject()
-for i in range(m.propertyOffset(), m.propertyCount()):
-    p = m.property(i)
-    print(p.name(), p.typeName(), p.isWritable(), note.property(p.name()))
-for i in range(m.methodOffset(), m.methodCount()):
-    method = m.method(i)
-    print(bytes(method.methodSignature()), method.typeName(), method.parameterNames(),
-          method.methodType())
-print(note.setProperty('Text', 'set by Qt'), note.property('Text'))
-print(note.setProperty('Pinned', True), note.property('Pinned'))
-print(note.setProperty('Words', 5), note.property('Words'))
+properties = QDBusInterface(NAME, PATH + '/note/1', 'org.freedesktop.DBus.Properties', bus)
+print(note.isValid(), properties.isValid(), QDBusInterface(NAME, PATH, NOTE, bus).isValid())
+for name in 'Text', 'Words', 'Pinned', 'Nonsense':
+    print(name, show(properties.call('Get', NOTE, name)))
+print(show(properties.call('Set', NOTE, 'Text', QDBusVariant('set by Qt'))))
+print(show(properties.call('Set', NOTE, 'Pinned', QDBusVariant(True))))
+print(show(properties.call('Set', NOTE, 'Words', QDBusVariant(5))))
+values = properties.call('GetAll', NOTE)
+print(values.signature(), sorted(values.arguments()[0].items()))
 print(show(note.call('Edit', '')), show(note.call('Edit', 'edited')), show(note.call('Nonsense')))
 print(show(notes.call('List')))
 print(show(note.call('Delete')))
@@ -1016,6 +1008,7 @@ if __name__ == '__main__':
     services = [os.path.abspath(sys.argv.pop(1)) for _ in range(2)]
     client = os.path.abspath(sys.argv.pop(1))
     dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+    logging.disable(logging.CRITICAL)  # of python3-dbus, about arguments that it cannot send
     sys.stdout.reconfigure(line_buffering=True)
     others = [all_differences_occur, compare_lines, native_clients_get_handles]
     print(f'1..{len(SCENARIOS) + len(others)}')
