@@ -124,8 +124,10 @@ class Stage:
     def end(self):
         self.asker.close()
         self.service.stop()
-        if self.service.process.returncode != 0:
-            self.note(f'the service ended with {self.service.process.returncode}')
+        status = self.service.process.returncode
+        if status != 0:
+            # 1 is what the service returns; anything else is a signal or from a sanitizer
+            self.note(f'{"" if status == 1 else "EXCEPTION "}the service ended with {status}')
         if self.bus.stop() != 0:
             self.note('the bus ended with an error')
 
