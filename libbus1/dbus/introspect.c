@@ -129,14 +129,17 @@ static void write_args(FILE *f, const char *signature, const char *direction, co
         } while (dbus_signature_iter_next(&i));
 }
 
-/* What the flags of an element say, but not how a property announces itself. */
-static void write_flags(FILE *f, int indent, uint64_t flags, const char *doc) {
+/* What the flags say about any element. */
+static void write_flags(FILE *f, int indent, uint64_t flags) {
         if (flags & BUS1_DBUS_VTABLE_DEPRECATED)
                 write_annotation(f, indent, "org.freedesktop.DBus.Deprecated", "true");
         if (flags & BUS1_DBUS_VTABLE_METHOD_NO_REPLY)
                 write_annotation(f, indent, "org.freedesktop.DBus.Method.NoReply", "true");
         if (flags & BUS1_DBUS_VTABLE_PROPERTY_EXPLICIT)
                 write_annotation(f, indent, "org.freedesktop.systemd1.Explicit", "true");
+}
+
+static void write_doc(FILE *f, int indent, const char *doc) {
         if (doc)
                 write_annotation(f, indent, "org.gtk.GDBus.DocString", doc);
 }
@@ -154,12 +157,13 @@ static const char *how_announced(const struct member *property) {
 static void write_annotations(FILE *f, const struct bus1_dbus *bus, const struct member *member) {
         const char *announced = member->kind == MEMBER_PROPERTY ? how_announced(member) : NULL;
 
+        write_flags(f, 3, member->flags);
         if (announced)
                 write_annotation(f, 3, "org.freedesktop.DBus.Property.EmitsChangedSignal",
                                  announced);
         if (access_is_privileged(bus, member))
                 write_annotation(f, 3, "org.freedesktop.systemd1.Privileged", "true");
-        write_flags(f, 3, member->flags, member->doc);
+        write_doc(f, 3, member->doc);
 }
 
 static void write_member(FILE *f, const struct bus1_dbus *bus, const struct member *member) {
@@ -194,7 +198,8 @@ static int write_interface(FILE *f, const struct target *target, const char *nam
 
                 if (table->flags & BUS1_DBUS_VTABLE_HIDDEN)
                         continue;
-                write_flags(f, 2, table->flags, table->doc);
+                write_flags(f, 2, table->flags);
+                write_doc(f, 2, table->doc);
                 for (size_t i = 0; i < table->n_members; i++)
                         if (!member_is_hidden(table, &table->members[i]))
                                 write_member(f, target->bus, &table->members[i]);

@@ -55,7 +55,7 @@ static int append_name(DBusMessageIter *to, const char *name) {
         return dbus_message_iter_append_basic(to, DBUS_TYPE_STRING, &name) ? 0 : -ENOMEM;
 }
 
-/* Append the entry of an interface, with properties of the target. */
+/* Append the entry of an interface, with properties of the target, or (PROPERTIES_NONE) none. */
 static int append_interface(const struct target *target, const char *name,
                             enum property_choice choice, DBusMessageIter *to, DBusError *error) {
         DBusMessageIter entry;
@@ -70,9 +70,7 @@ static int append_interface(const struct target *target, const char *name,
 }
 
 static int append_empty(DBusMessageIter *to, const char *name) {
-        static const struct target nothing;
-
-        return append_interface(&nothing, name, PROPERTIES_NONE, to, NULL);
+        return append_interface(NULL, name, PROPERTIES_NONE, to, NULL);
 }
 
 /*

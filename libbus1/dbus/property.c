@@ -168,10 +168,8 @@ int property_append_entry(const struct walk *walk, const struct member *member,
 
 static bool is_chosen(const struct table *table, const struct member *member,
                       enum property_choice choice) {
-        if (member->kind != MEMBER_PROPERTY || choice == PROPERTIES_NONE ||
-            member_is_hidden(table, member))
-                return false;
-        if (member->flags & BUS1_DBUS_VTABLE_PROPERTY_EXPLICIT)
+        if (member->kind != MEMBER_PROPERTY || member_is_hidden(table, member) ||
+            member->flags & BUS1_DBUS_VTABLE_PROPERTY_EXPLICIT)
                 return false;
         return choice == PROPERTIES_ALL ||
                !(member->flags & BUS1_DBUS_VTABLE_PROPERTY_EMITS_INVALIDATION);
@@ -186,7 +184,8 @@ int properties_append(const struct target *target, const char *name, enum proper
         if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "{sv}", &array))
                 return -ENOMEM;
         walk_begin(&walk, target, name);
-        while (r >= 0 && (r = walk_next(&walk, MEMBER_PROPERTY, NULL, error)) > 0) {
+        while (r >= 0 && choice != PROPERTIES_NONE &&
+               (r = walk_next(&walk, MEMBER_PROPERTY, NULL, error)) > 0) {
                 const struct table *table = walk.interface->table;
 
                 for (size_t i = 0; i < table->n_members && r >= 0; i++)
