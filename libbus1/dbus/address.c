@@ -50,6 +50,12 @@ static int connect_until(int fd, const struct sockaddr_un *address, socklen_t n_
         return errno == EAGAIN ? -ETIMEDOUT : -errno;
 }
 
+static int connect_now(int fd, const struct sockaddr_un *address, socklen_t n_address) {
+        if (TEMP_FAILURE_RETRY(connect(fd, (const struct sockaddr *)address, n_address)) == 0)
+                return 0;
+        return errno == EAGAIN ? -ETIMEDOUT : -errno;
+}
+
 static int connect_unix(const char *name, bool abstract, uint64_t deadline, DBusError *error) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         size_t n = strlen(name);
@@ -62,8 +68,13 @@ static int connect_unix(const char *name, bool abstract, uint64_t deadline, DBus
                               "The name of the socket is empty or too long");
         memcpy(address.sun_path + (abstract ? 1 : 0), name, n);
         n_address = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        r = fd < 0 ? -errno : connect_until(fd, &address, n_address, deadline);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (deadline == 0 ? SOCK_NONBLOCK : 0), 0);
+        if (fd < 0)
+                r = -errno;
+        else if (deadline == 0)
+                r = connect_now(fd, &address, n_address);
+        else
+                r = connect_until(fd, &address, n_address, deadline);
         return r < 0 ? error_from_errno(error, r, "Connecting to the bus") : steal_fd(&fd);
 }
 

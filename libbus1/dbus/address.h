@@ -18,9 +18,9 @@
 #include <stdint.h>
 
 /*
- * Connect until the deadline. Returns a socket, or a negative errno and sets error: -ETIMEDOUT;
- * -EPROTONOSUPPORT for an address over which bus1 cannot be spoken; -EADDRNOTAVAIL for an address
- * of another kind, or with wrong keys; -ENAMETOOLONG; or an error of connect() or of the start of
- * the program.
+ * Connect until the deadline; 0: without waiting, to a socket that does not block. Returns a
+ * socket, or a negative errno and sets error: -ETIMEDOUT; -EPROTONOSUPPORT for an address over
+ * which bus1 cannot be spoken; -EADDRNOTAVAIL for an address of another kind, or with wrong keys;
+ * -ENAMETOOLONG; or an error of connect() or of the start of the program.
  */
 int address_connect(DBusAddressEntry *entry, uint64_t deadline, DBusError *error);

@@ -56,7 +56,10 @@ struct bus1_dbus_object {
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
 /* The call is one of this object, whatever its PATH. Returns 0 or -ENOMEM. */
 int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call);
-/* Every signal of an object is sent with this, to the bus and to the subscribers of the object. */
+/*
+ * Every signal of an object is sent with this, to the bus and to the subscribers of the object. The
+ * result is that of the bus; a subscriber who cannot get the signal is told, see subscriber.h.
+ */
 int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal);
 /* Is this a call of org.bus1.Object1.Subscribe? Every object answers it. */
 bool object_is_subscribe(const struct bus1_dbus_message *call);
