@@ -61,10 +61,13 @@ struct bus1_dbus_slot;
 /* joining */
 
 /*
- * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes). Returns
- * -EPROTONOSUPPORT when the bus does not speak bus1, -EACCES when it refuses the authentication,
- * -EREMCHG when it has another GUID than the address, or an error of the connection or of the call
- * of Hello.
+ * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes,
+ * unixexec:path=...), or at the first one that works of a list with semicolons. Each has 25
+ * seconds. If none works, the error is that of the first one. Returns -EPROTONOSUPPORT when the bus
+ * does not speak bus1, or it cannot be spoken at such an address (tcp:, nonce-tcp:, autolaunch:),
+ * -EADDRNOTAVAIL for an address of another kind or with wrong keys, -EACCES when the bus refuses
+ * the authentication, -EREMCHG when it has another GUID than the address, -ETIMEDOUT, or an error
+ * of the connection or of the call of Hello.
  */
 int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusError *error);
 /* Join the bus at $DBUS_SESSION_BUS_ADDRESS, or else at $XDG_RUNTIME_DIR/bus. */
@@ -182,6 +185,11 @@ uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t
  * and BUS1_INVALID are ignored.
  */
 void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
+/*
+ * The call or signal whose handler runs, for functions that do not get it: those of properties. The
+ * library keeps its reference. NULL outside of handlers.
+ */
+struct bus1_dbus_message *bus1_dbus_get_current_message(struct bus1_dbus *bus);
 
 /* calling */
 
@@ -242,8 +250,21 @@ int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_type, ...
  * call it there, as far as the policy allows, and it keeps its node until it is freed.
  */
 int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus_object *object);
+/*
+ * The same, and if the caller can get handles, the handle of the object travels beside its path. An
+ * object without a path, whose handle travels, has the path "/".
+ */
+int bus1_dbus_reply_object(struct bus1_dbus_message *call, struct bus1_dbus_object *object);
 /* Answer with an error; a text of more than 1023 bytes is cut. */
 int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/*
+ * Answer with an error, and return a negative errno for the handler to return: -EREMOTEIO, or, if
+ * the answer could not be sent, why. Functions that a handler calls can use it, so that the handler
+ * need not know which of them has failed, and why. The set function of a property can use it for
+ * the call of Set, see bus1_dbus_get_current_message().
+ */
+int bus1_dbus_fail(struct bus1_dbus_message *call, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
 /* names */

@@ -194,6 +194,7 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
                 to = bus->session;
         if (to == BUS1_INVALID || bus->gone)
                 return -ENOTCONN;
+        bus_announce(bus);
         for (size_t i = 0; i < n_created; i++)
                 transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)
@@ -250,11 +251,11 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 /* replying */
 
 bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
-        struct bus1_transfer src = {.id = handle}, copy;
+        uint64_t copy;
 
-        if (bus1_client_transfer(bus->client, NULL, 1, &src, &copy) < 0)
+        if (handle_copy(bus, handle, &copy) < 0)
                 return false;
-        handle_release(bus, copy.id);
+        handle_release(bus, copy);
         return true;
 }
 
@@ -314,18 +315,15 @@ static void text_trim(char *text) {
         text[n] = 0;
 }
 
-PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name,
-                                 const char *format, ...) {
+static int reply_errorv(struct bus1_dbus_message *call, const char *name, const char *format,
+                        va_list args) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         char text[ERROR_TEXT_MAX];
-        va_list args;
         int n;
 
         if (!call || !name || !dbus_validate_error_name(name, NULL) || !format)
                 return -EINVAL;
-        va_start(args, format);
         n = vsnprintf(text, sizeof(text), format, args);
-        va_end(args);
         if (n < 0)
                 return -EINVAL;
         if ((size_t)n >= sizeof(text))
@@ -334,6 +332,28 @@ PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *nam
                 return -EINVAL;
         reply = dbus_message_new_error(call->message, name, text);
         return reply ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
+}
+
+PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name,
+                                 const char *format, ...) {
+        va_list args;
+        int r;
+
+        va_start(args, format);
+        r = reply_errorv(call, name, format, args);
+        va_end(args);
+        return r;
+}
+
+PUBLIC int bus1_dbus_fail(struct bus1_dbus_message *call, const char *name, const char *format,
+                          ...) {
+        va_list args;
+        int r;
+
+        va_start(args, format);
+        r = reply_errorv(call, name, format, args);
+        va_end(args);
+        return r < 0 ? r : -EREMOTEIO;
 }
 
 void reply_errno(struct bus1_dbus_message *call, int r) {
