@@ -44,6 +44,19 @@
 #define NATIVE_FLAGS_OFFSET 2 /* of the flags in the header of a D-Bus message */
 /* A flag of calls to native clients, set by the bus: the caller can get no handles in the reply. */
 #define NATIVE_FLAG_NO_HANDLES 0x80
+/* A flag of Hello: the program wants struct native_credentials, and more about its channels. */
+#define NATIVE_FLAG_INFORM 0x40
+
+/*
+ * What follows a D-Bus message to a session that wants it: the credentials of the client that is
+ * the SENDER. The bus takes no message that is longer than its header says, so no client can send
+ * such bytes.
+ */
+struct native_credentials {
+        uint32_t uid;
+        uint32_t gid;
+        uint32_t pid;
+};
 
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */
@@ -136,6 +149,7 @@ struct native_session {
         uint64_t n_answers;       /* bytes of answers of the bus that may be unread */
         uint32_t serial;          /* that message_number() gave to the last message */
         bool completed;           /* Hello has succeeded */
+        bool is_informed;         /* Hello had NATIVE_FLAG_INFORM */
         bool has_channels;        /* or has had some, as owner or caller, in this era */
         const char *close_reason; /* not NULL: the session ends */
         struct schedule_job end;  /* is wanted then */
@@ -172,8 +186,11 @@ struct native {
         /* the broadcast whose receivers are being collected */
         struct {
                 struct message *m; /* NULL: none */
-                size_t n_handles;
-                uint64_t handles[NATIVE_RECEIVERS_MAX];
+                /* the second group gets the credentials of the sender, too */
+                struct native_receivers {
+                        size_t n;
+                        uint64_t handles[NATIVE_RECEIVERS_MAX];
+                } groups[2];
         } broadcast;
 
         /* parts of the message that is being received */

@@ -70,6 +70,7 @@ static void opening_free(struct native_opening *opening) {
 
 /* Call the owner's library. Takes over control. Returns 0, CLIENT_E_*, or a negative errno. */
 static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *ret_node) {
+        const struct client_credentials *from = &lookup->session->client.credentials;
         struct native_session *owner = session_from_client(lookup->owner);
         struct native *native = owner->native;
         struct bus1_transfer created = {
@@ -80,7 +81,8 @@ static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *r
         struct writer writer;
         int r;
 
-        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client, "ssbot");
+        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client,
+                   owner->is_informed ? "ssbotuuu" : "ssbot");
         writer.flags = 0; /* wants a reply */
         writer.path = BUS_DRIVER_PATH;
         writer.interface = SESSION_INTERFACE;
@@ -90,6 +92,11 @@ static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *r
         writer_bool(&writer, lookup->path != NULL);
         writer_string(&writer, lookup->path ? lookup->path : "/");
         writer_u64(&writer, lookup->node);
+        if (owner->is_informed) {
+                writer_u32(&writer, from->uid);
+                writer_u32(&writer, from->gid);
+                writer_u32(&writer, from->pid);
+        }
         r = writer_finish(&writer, &m);
         if (r < 0) {
                 native_release(native, control);

@@ -158,7 +158,7 @@ struct bus1_dbus_message {
         /*
          * The process that sent the message on bus1: the bus, or the program that sent the message
          * through a handle of its own. Use the credentials for logs only: whoever holds a handle
-         * has the right to call.
+         * has the right to call. Those of the SENDER: bus1_dbus_message_get_credentials().
          */
         struct bus1_dbus_credentials credentials;
         uint64_t node; /* where the message arrived; BUS1_INVALID: the library made it */
@@ -175,6 +175,16 @@ typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *use
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
 /* Returns NULL. */
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
+/*
+ * Get the credentials of the member that is the SENDER of the message, as the bus determined them
+ * when this member connected; they do not change after that. This takes no round trip. They are
+ * known when the message has a SENDER, whether it came through the bus or directly from the member.
+ * Returns -ENODATA if they are unknown: the message has no SENDER, the sender had left before the
+ * bus delivered the message, or the bus is too old to tell them. What the kernel did not tell the
+ * bus has the value for "unknown".
+ */
+int bus1_dbus_message_get_credentials(const struct bus1_dbus_message *message,
+                                      struct bus1_dbus_credentials *ret_credentials);
 /* Take over the handle at index i. Returns BUS1_INVALID when there is none, or it was taken. */
 uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i);
 /*

@@ -77,7 +77,7 @@ int membership_hello(struct bus1_dbus *bus, DBusError *error) {
         uint64_t home;
         int r;
 
-        message = dbus_message_new_method_call(BUS_NAME, BUS_PATH, BUS_NAME, "Hello");
+        message = wire_hello(BUS_NAME, BUS_PATH, ++bus->serial);
         if (!message)
                 return error_from_errno(error, -ENOMEM, "Hello");
         r = call_with_node(bus, BUS1_DBUS_BUS, message, &home, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT,

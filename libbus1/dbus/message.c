@@ -70,6 +70,13 @@ int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
         dbus_message = NULL;
         m->public.node = from->metadata.id;
         m->no_handles = wire_has_no_handles(received);
+        m->trusted = node->trusted;
+        if (node->trusted) {
+                m->has_origin = wire_get_credentials(received, &m->origin);
+        } else if (node->has_origin) {
+                m->has_origin = true;
+                m->origin = node->origin;
+        }
         if (from->uid <= UINT32_MAX)
                 m->public.credentials.uid = (uint32_t)from->uid;
         if (from->gid <= UINT32_MAX)
@@ -134,6 +141,25 @@ PUBLIC struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_messag
         dbus_message_unref(message->message);
         free(m);
         return NULL;
+}
+
+PUBLIC int bus1_dbus_message_get_credentials(const struct bus1_dbus_message *message,
+                                             struct bus1_dbus_credentials *ret_credentials) {
+        const struct incoming_message *m = (const struct incoming_message *)message;
+        const char *sender;
+
+        if (!message || !ret_credentials)
+                return -EINVAL;
+        if (m->has_origin) {
+                *ret_credentials = m->origin;
+                return 0;
+        }
+        /* what the bus says itself comes from its process */
+        sender = m->trusted ? dbus_message_get_sender(message->message) : NULL;
+        if (!sender || strcmp(sender, BUS_NAME) != 0)
+                return -ENODATA;
+        *ret_credentials = message->credentials;
+        return 0;
 }
 
 PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i) {

@@ -23,6 +23,19 @@ static bool session_message_is_from_bus(struct bus1_dbus_message *message) {
         return node && node->kind == NODE_HOME && sender && strcmp(sender, BUS_NAME) == 0;
 }
 
+/* What the bus adds to OpenChannel if it knows the flag of Hello (wire_hello()). */
+static void read_origin(DBusMessage *m, struct node *node) {
+        struct bus1_dbus_credentials *c = &node->origin;
+        const char *text;
+        dbus_uint64_t lookup;
+        dbus_bool_t narrow;
+
+        node->has_origin = dbus_message_get_args(
+                m, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_STRING, &text, DBUS_TYPE_BOOLEAN,
+                &narrow, DBUS_TYPE_OBJECT_PATH, &text, DBUS_TYPE_UINT64, &lookup, DBUS_TYPE_UINT32,
+                &c->uid, DBUS_TYPE_UINT32, &c->gid, DBUS_TYPE_UINT32, &c->pid, DBUS_TYPE_INVALID);
+}
+
 /*
  * OpenChannel(s member, s name, b narrow, o path, t lookup), with the control handle: make a node
  * for the calls of one member, and return its handle, which the bus passes on to that member. A
@@ -34,6 +47,7 @@ static int session_open_channel(struct bus1_dbus_message *call) {
         struct bus1_dbus *bus = call->bus;
         const char *member, *name, *path;
         dbus_uint64_t lookup;
+        struct node *node;
         uint64_t handle;
         dbus_bool_t narrow;
         int r;
@@ -52,9 +66,10 @@ static int session_open_channel(struct bus1_dbus_message *call) {
                 return -ENOMEM;
         if (call->n_handles == 0 || call->handles[0] == BUS1_INVALID)
                 return -EINVAL;
-        r = channel_node_new(bus, object, member, name, lookup, call->handles[0], &handle);
+        r = channel_node_new(bus, object, member, name, lookup, call->handles[0], &handle, &node);
         if (r < 0)
                 return r;
+        read_origin(call->message, node);
         call->handles[0] = BUS1_INVALID; /* the node has it now */
         r = bus1_dbus_reply(call, reply, &handle, 1);
         /* The program keeps no handle, so the node ends when nobody else has one any more. */
