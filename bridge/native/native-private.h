@@ -177,7 +177,9 @@ struct native {
         struct native_handle *handles;
         struct native_session *sessions;
         struct native_session *ending; /* those with a close_reason */
-        uint64_t era; /* begins with 1; a new one begins when all channels are closed */
+        uint64_t era;             /* begins with 1; a new one begins when all channels are closed */
+        int64_t max_message_size; /* the limits when a channel was last asked for */
+        int64_t max_message_unix_fds;
         struct native_opening *openings;
         struct loop_timer opening_timer; /* for the first opening */
         struct native_owner *owners;

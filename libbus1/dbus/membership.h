@@ -25,9 +25,9 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, use, slot < node < message < channel-node, outgoing <
- * pending, object < channel, wait < session < receive < call < driver < introspect, properties <
- * object-call < dispatch < bus. event.c is a library of its own.
+ * lowest to the highest: error, wire, connect, use, slot, message-limits < node <
+ * message < channel-node, outgoing < pending, object < channel, wait < session < receive < call <
+ * driver < introspect, properties < object-call < dispatch < bus. event.c is a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -77,7 +77,9 @@ struct bus1_dbus {
         struct watch *watches;
         struct channel *channels;        /* of looked-up handles */
         struct channel *channels_direct; /* those that have the handle of a direct channel */
-        uint64_t received_at;            /* when the library last looked for messages */
+        int64_t max_message_size;        /* on direct channels, see message-limits.h */
+        int64_t max_message_unix_fds;
+        uint64_t received_at; /* when the library last looked for messages */
         struct incoming *incoming;
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_slot *slots;

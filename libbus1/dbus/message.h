@@ -31,6 +31,7 @@ struct incoming_message {
         bool had_reply_handle; /* one came with the call, even if the caller has gone since */
         bool replied;
         bool no_handles; /* the caller cannot get handles in the reply */
+        bool is_direct;  /* it came through a direct channel */
         bool trusted;    /* it arrived at a trusted node, see node.h */
         bool has_origin; /* the bus has told the credentials of SENDER: */
         struct bus1_dbus_credentials origin;

@@ -9,6 +9,7 @@
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/object.h"
@@ -70,6 +71,7 @@ static int session_open_channel(struct bus1_dbus_message *call) {
         if (r < 0)
                 return r;
         read_origin(call->message, node);
+        limits_learn(bus, call->message);
         call->handles[0] = BUS1_INVALID; /* the node has it now */
         r = bus1_dbus_reply(call, reply, &handle, 1);
         /* The program keeps no handle, so the node ends when nobody else has one any more. */
@@ -102,6 +104,7 @@ void session_dispatch(struct bus1_dbus_message *call) {
         else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseChannels")) {
                 channel_nodes_close(call->bus, NULL);
                 channels_withdraw(call->bus);
+                limits_learn(call->bus, call->message);
         } else
                 bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
         if (r < 0)
