@@ -292,6 +292,21 @@ int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t flags, ui
 int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char *path,
                             uint64_t *ret_handle, DBusError *error);
 /*
+ * bus1_dbus_lookup_object() succeeds if the name has an owner. Whether the owner has an object at
+ * the path shows in the first call, which fails with UnknownObject or UnknownMethod. The reason is
+ * that only the owner knows its objects, and may make them when they are called.
+ *
+ * With BUS1_DBUS_LOOKUP_CHECK, bus1_dbus_lookup_object_with_flags() asks the owner, which takes one
+ * more round trip: it calls Introspect of the object. Returns -ENOENT, with the error
+ * UnknownObject, if there is no object; or the error of this call. An object that can be called,
+ * but that the owner does not describe, does not exist for this function; a path that only has
+ * objects below it exists if the owner uses sd-bus. Returns -EINVAL for unknown flags.
+ */
+#define BUS1_DBUS_LOOKUP_CHECK 0x1
+int bus1_dbus_lookup_object_with_flags(struct bus1_dbus *bus, const char *name, const char *path,
+                                       uint32_t flags, uint64_t *ret_handle, DBusError *error);
+
+/*
  * Give a handle a name and a path. Calls of any member to this name and path then go to the node of
  * the handle. The name is the unique name of this member. The caller frees *ret_name and *ret_path.
  */
