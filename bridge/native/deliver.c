@@ -216,6 +216,8 @@ static int deliver_answer(struct native_session *session, struct message *m, str
         if (!reply || !reply->caller_cookie)
                 return 0; /* no caller waits for it */
         r = send_informed(session, reply->caller_cookie, m, NULL, reply);
+        if (r == 0)
+                native_spent_add(session, reply->caller_cookie);
         if (r == 0 && quota_kind_of(reply->caller, m) == QUOTA_ANSWER)
                 native_answers_add(session_from_client(reply->caller), m->n_wire);
         /* a caller that has gone needs no answer */

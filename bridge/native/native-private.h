@@ -40,6 +40,7 @@
 #define NATIVE_LOOKUPS_MAX 4096   /* of one session */
 #define NATIVE_PUBLISHED_MAX 4096 /* of one session */
 #define NATIVE_USER_MAX 65536     /* native_user.n_held of one user */
+#define NATIVE_SPENT_MAX 32       /* see spent.c */
 
 #define NATIVE_FLAGS_OFFSET 2 /* of the flags in the header of a D-Bus message */
 /* A flag of calls to native clients, set by the bus: the caller can get no handles in the reply. */
@@ -154,6 +155,9 @@ struct native_session {
         const char *close_reason; /* not NULL: the session ends */
         struct schedule_job end;  /* is wanted then */
         uint64_t n_exported;
+        uint64_t spent[NATIVE_SPENT_MAX];
+        uint8_t n_spent;
+        bool leaves_handles; /* its reply handles are not one-shot */
         unsigned n_lookups;
         unsigned n_published;
         struct native_published *names;
@@ -285,6 +289,11 @@ enum native_answers {
 enum native_answers native_answers_check(struct native_session *session);
 /* The session ends. */
 void native_answers_end(struct native_session *session);
+
+/* spent.c: reply handles that the bus has used */
+
+/* An answer to the session was sent through this reply handle. */
+void native_spent_add(struct native_session *session, uint64_t handle);
 
 /* receive.c: messages from native clients */
 

@@ -13,6 +13,7 @@
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/spent.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wire.h"
 
@@ -337,6 +338,8 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                 /* When the caller has gone, the handle is unknown. Then drop the reply. */
                 if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
                         return r;
+                if (r >= 0 && !m->trusted)
+                        spent_add(call->bus, m->reply_handle);
                 m->reply_handle = BUS1_INVALID; /* one-shot: the send used it up, or it had ended */
         }
         m->replied = true;
