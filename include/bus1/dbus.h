@@ -322,8 +322,9 @@ int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
 /*
  * Get a limit of the bus, by the name that it has in the configuration, for example
  * "max_message_unix_fds" (descriptors in one message) or "max_message_size" (bytes, header
- * included). The bus refuses a message through it that exceeds one of these two: a call that wants
- * a reply gets the error LimitsExceeded. Returns -ENOENT when the bus has no such limit.
+ * included). A message that exceeds one of these two is refused, also by a handle from a look-up
+ * whose calls go directly: a call that wants a reply gets the error LimitsExceeded. Returns -ENOENT
+ * when the bus has no such limit.
  */
 int bus1_dbus_get_limit(struct bus1_dbus *bus, const char *name, int64_t *ret_value,
                         DBusError *error);
