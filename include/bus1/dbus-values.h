@@ -65,10 +65,10 @@ extern "C" {
 /* appending */
 
 /*
- * Append values. The iterator comes from dbus_message_iter_init_append() or
- * dbus_message_iter_open_container(). If its container is an array or a variant, types must be what
- * this container holds: libdbus-1 ends the process otherwise. In an array of dictionary entries,
- * types can be that of an entry, for example "{sv}".
+ * Append values. The iterator comes from dbus_message_iter_init_append() or from a function that
+ * opens a container. If its container is an array or a variant, types must be what this container
+ * holds: libdbus-1 ends the process otherwise. In an array of dictionary entries, types can be that
+ * of an entry, for example "{sv}".
  */
 int bus1_dbus_append(DBusMessageIter *iter, const char *types, ...);
 int bus1_dbus_appendv(DBusMessageIter *iter, const char *types, va_list args);
@@ -80,6 +80,22 @@ int bus1_dbus_append_array(DBusMessageIter *iter, char type, const void *element
                            size_t n_elements);
 /* Append an array of strings ("as"). strv ends with NULL. If strv is NULL, the array is empty. */
 int bus1_dbus_append_strv(DBusMessageIter *iter, char *const *strv);
+/*
+ * Open and close a container, for example an array whose length the program does not know. type is
+ * one of a, v, r (a struct) and e (a dictionary entry). contents is the signature of an element of
+ * the array, or of the content of the variant; NULL for a struct or an entry. close ends the
+ * container and returns 0 or a negative errno. If r is negative, because something could not be
+ * opened or appended, close abandons the container and returns r: the message must be dropped. So
+ * errors need no attention in between:
+ *
+ *        r = bus1_dbus_open_container(&iter, 'a', "s", &array);
+ *        for (i = 0; r >= 0 && i < n; i++)
+ *                r = bus1_dbus_append(&array, "s", texts[i]);
+ *        r = bus1_dbus_close_container(&iter, &array, r);
+ */
+int bus1_dbus_open_container(DBusMessageIter *iter, char type, const char *contents,
+                             DBusMessageIter *ret_content);
+int bus1_dbus_close_container(DBusMessageIter *iter, DBusMessageIter *content, int r);
 
 /* reading */
 

@@ -44,9 +44,10 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         bus->socket_fd = joined->socket_fd;
         bus->epoll_fd = steal_fd(&epoll_fd);
         bus->timer_fd = steal_fd(&timer_fd);
-        bus->timer_armed = UINT64_MAX;
+        bus->timer_armed = bus->announce_at = UINT64_MAX;
         bus->session = joined->session;
         bus->generation = use_generation();
+        bus->max_message_size = bus->max_message_unix_fds = INT64_MAX;
         *ret_bus = bus;
         return 0;
 }
@@ -90,7 +91,12 @@ static int open_environment(struct bus1_dbus **ret_bus, const char *variable, co
 }
 
 PUBLIC int bus1_dbus_open_session(struct bus1_dbus **ret_bus, DBusError *error) {
-        return open_environment(ret_bus, "DBUS_SESSION_BUS_ADDRESS", "unix:runtime=yes", error);
+        int r;
+
+        r = open_environment(ret_bus, "DBUS_SESSION_BUS_ADDRESS", "unix:runtime=yes", error);
+        if (r >= 0)
+                (*ret_bus)->trusted = true;
+        return r;
 }
 
 PUBLIC int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error) {
@@ -106,14 +112,13 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
 
         if (!bus)
                 return NULL;
+        bus->leaving = true;
         while (bus->messages)
                 incoming_message_orphan(bus->messages);
         while (bus->slots)
                 bus1_dbus_slot_free(bus->slots);
         while (bus->objects)
                 bus1_dbus_object_free(bus->objects);
-        while (bus->subscriptions)
-                bus1_dbus_subscription_free(bus->subscriptions);
         HASH_ITER(hh, bus->channels, channel, next_channel) {
                 channel_free(channel);
         }
@@ -173,6 +178,7 @@ PUBLIC int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop) {
                 r = use_begin(bus);
                 if (r < 0)
                         return r;
+                bus_announce(bus);
                 r = waits ? receive_waiting(bus, -1) : 1;
                 use_end(bus);
                 if (r > 0)

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
@@ -25,7 +27,14 @@
 #define UNCONFIRMED_FDS_MAX 64
 #define UNCONFIRMED_HANDLES_MAX 1024
 
-void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup) {
+static void discard(struct channel *c) {
+        free(c->name);
+        free(c->path);
+        free(c);
+}
+
+void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup, const char *name,
+                 const char *path) {
         struct channel *c = calloc(1, sizeof(*c));
 
         if (!c)
@@ -33,10 +42,13 @@ void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup) {
         c->bus = bus;
         c->handle = handle;
         c->lookup = lookup;
+        c->name = strdup(name);
+        c->path = path ? strdup(path) : NULL;
         c->direct = c->control = BUS1_INVALID;
-        HASH_ADD(hh, bus->channels, handle, sizeof(c->handle), c);
+        if (c->name && (!path || c->path))
+                HASH_ADD(hh, bus->channels, handle, sizeof(c->handle), c);
         if (!c->hh.tbl)
-                free(c);
+                discard(c);
 }
 
 struct channel *channel_find(struct bus1_dbus *bus, uint64_t handle) {
@@ -52,7 +64,7 @@ void channel_free(struct channel *c) {
         HASH_DELETE(hh, c->bus->channels, c);
         if (c->released)
                 handle_release(c->bus, c->handle);
-        free(c);
+        discard(c);
 }
 
 static void forget(struct channel *c, struct outgoing *o) {
@@ -153,6 +165,7 @@ static int asked(struct bus1_dbus_message *reply, void *userdata) {
                         c->direct = BUS1_INVALID;
                 }
         }
+        limits_learn(c->bus, reply->message);
         c->n_before = c->n_direct;
         /* the owner may have closed the channel before the bus has passed it on */
         if (c->direct == BUS1_INVALID || c->control == BUS1_INVALID)
@@ -219,6 +232,10 @@ bool channel_is_full(const struct channel *c) {
 void channel_open(struct channel *c) {
         c->n_passed = c->n_routed;
         c->state = CHANNEL_OPEN;
+}
+
+void channel_detour(struct channel *c) {
+        c->state = CHANNEL_READY;
 }
 
 /* open */

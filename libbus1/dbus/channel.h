@@ -12,6 +12,7 @@
  *        NONE ----- a message is sent ----> ASKED      the bus is asked for a channel
  *        ASKED ---- the bus has one ------> READY
  *        READY ---- a message is sent ----> OPEN       all earlier messages have passed the bus
+ *        OPEN ----- too large a message --> READY      the bus gets it, and refuses it
  *        OPEN ----- Closed(n) ------------> NONE
  *
  * - READY: what was sent through the bus must be in the owner's queue before anything is sent
@@ -43,6 +44,8 @@ struct channel {
         struct bus1_dbus *bus;
         uint64_t handle; /* that the program has */
         uint64_t lookup; /* the number by which the bus knows the look-up */
+        char *name;      /* what was looked up */
+        char *path;      /* NULL: the name */
         enum channel_state state;
         unsigned n_wait;  /* messages that are sent through the bus before the next question */
         uint64_t direct;  /* the handle of the channel; BUS1_INVALID: not ready */
@@ -65,7 +68,8 @@ struct channel {
 };
 
 /* A looked-up handle may have a channel. Without memory it has none. */
-void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup);
+void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup, const char *name,
+                 const char *path);
 struct channel *channel_find(struct bus1_dbus *bus, uint64_t handle);
 void channel_free(struct channel *c);
 
@@ -77,6 +81,11 @@ void channel_prepare(struct channel *c);
 bool channel_has_passed(const struct channel *c);
 /* READY becomes OPEN. */
 void channel_open(struct channel *c);
+/*
+ * OPEN becomes READY: one message goes through the bus, because it exceeds a limit
+ * (message-limits.h). The bus refuses it, as it would without the channel.
+ */
+void channel_detour(struct channel *c);
 /* OPEN: is so much unconfirmed that nothing may be sent? */
 bool channel_is_full(const struct channel *c);
 /* Use no channel for the time being. What is unconfirmed is forgotten. */

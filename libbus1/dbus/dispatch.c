@@ -12,12 +12,13 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
-#include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
-#include "libbus1/dbus/object.h"
+#include "libbus1/dbus/object-call.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/subscribe.h"
+#include "libbus1/dbus/tree.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
@@ -39,10 +40,14 @@ static void dispatch_node_release(struct bus1_dbus *bus, uint64_t handle) {
 static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                           struct bus1_dbus_message *m) {
         struct incoming_message *message = (struct incoming_message *)m;
-        int r = 0;
+        int r;
 
-        if (m->message || !object_dispatch_lazy(bus, object, m, &r))
-                r = bus1_dbus_message_get_dbus(m) ? object_dispatch(bus, object, m) : -ENOMEM;
+        if (!object && object_is_subscribe(m))
+                object = tree_find_object(bus, message_get_path(m));
+        if (object && object_is_subscribe(m))
+                r = object_subscribe(object, m);
+        else
+                r = object_dispatch(bus, object, m);
         /* The handler may have answered the call before it failed. */
         if (r < 0 && message->reply_handle != BUS1_INVALID)
                 reply_errno(m, r);
@@ -57,23 +62,24 @@ static bool message_is_copy(const struct bus1_dbus_message *m) {
         const struct incoming_message *message = (const struct incoming_message *)m;
 
         if (dbus_message_get_no_reply(m->message))
-                return !m->bus->objects_by_path;
+                return !m->bus->tree;
         return message->reply_handle == BUS1_INVALID && !message->had_reply_handle;
 }
 
 static void dispatch_message(struct bus1_dbus *bus, enum node_kind kind, void *data,
                              struct bus1_dbus_message *m) {
-        if (kind == NODE_SUBSCRIPTION) {
-                struct bus1_dbus_subscription *s = data;
+        struct bus1_dbus_message *outer = bus->current;
 
-                s->fn(m, s->userdata);
-        } else if ((!m->message || message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_CALL)) &&
-                   (kind != NODE_HOME || !message_is_copy(m))) {
+        bus->current = m;
+        if (kind == NODE_SUBSCRIPTION) {
+                subscription_dispatch(data, m);
+        } else if (message_is_call(m) && (kind != NODE_HOME || !message_is_copy(m))) {
                 dispatch_call(bus, kind == NODE_OBJECT ? data : NULL, m);
         } else if (kind == NODE_HOME) {
                 if (bus->signal_fn)
                         bus->signal_fn(m, bus->signal_userdata);
         }
+        bus->current = outer;
 }
 
 /* The last handle of the node has been released, which ended the node. */
@@ -84,7 +90,7 @@ static void dispatch_handle_release(struct bus1_dbus *bus, struct node *node) {
 
         node_remove(bus, id);
         if (kind == NODE_SUBSCRIPTION)
-                ((struct bus1_dbus_subscription *)data)->node = BUS1_INVALID;
+                subscription_dropped(data);
         else if (kind == NODE_OBJECT)
                 object_unreferenced(data, id);
 }
@@ -168,6 +174,10 @@ static int dispatch_one(struct bus1_dbus *bus) {
         return r;
 }
 
+PUBLIC struct bus1_dbus_message *bus1_dbus_get_current_message(struct bus1_dbus *bus) {
+        return bus ? bus->current : NULL;
+}
+
 PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
         int r;
 
@@ -178,6 +188,8 @@ PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
                 return r;
         bus->n_dispatching++;
         r = dispatch_one(bus);
+        if (!bus->freed)
+                bus_announce(bus);
         bus->n_dispatching--;
         use_end(bus);
         if (bus->freed) {

@@ -10,19 +10,19 @@
 #include "libbus1/dbus/wire.h"
 
 struct lazy *lazy_new(const struct bus1_received *received, uint8_t type) {
+        size_t n = wire_message_size(received);
         struct lazy *lazy;
 
-        if (received->n_fds > 0 || received->n_data < MESSAGE_HEADER_SIZE ||
-            received->data[1] != type)
+        if (received->n_fds > 0 || n < MESSAGE_HEADER_SIZE || received->data[1] != type)
                 return NULL;
-        lazy = malloc(sizeof(*lazy) + received->n_data);
+        lazy = malloc(sizeof(*lazy) + n);
         if (!lazy)
                 return NULL;
         *lazy = (struct lazy){
-                .wire = {.wire = lazy->bytes, .n_wire = received->n_data},
+                .wire = {.wire = lazy->bytes, .n_wire = n},
                 .keeps_sender = true,
         };
-        memcpy(lazy->bytes, received->data, received->n_data);
+        memcpy(lazy->bytes, received->data, n);
         if (message_parse(&lazy->wire)) {
                 lazy_free(lazy);
                 return NULL;

@@ -12,6 +12,7 @@
  *        the bus         ----->  home                    what the bus delivers to no other node
  *        the bus         ----->  name, object            calls of a published name or object
  *        the bus         ----->  subscription            messages that match its rule
+ *        owner of object ----->  subscription            signals of the object
  *        callee or bus   ----->  reply, one-shot         the reply to one call
  *        another member  ----->  name, object            calls through a direct channel
  *        any program     ----->  object                  calls through a handle that was passed on
@@ -25,10 +26,12 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, plain, connect, use, slot, values-walk < lazy, node <
- * message < channel-node, outgoing, values-append, values-read < pending, object < channel, wait <
- * session < receive < call < driver < values-call < introspect, properties < object-call < dispatch
- * < bus.
+ * lowest to the highest: error, exists, wire, plain, address, connect, use, slot, message-limits,
+ * tree, table, values-walk < lazy, node, spent < message < channel-node, outgoing, subscriber,
+ * values-append, values-read < pending, object, object-signal, interface < channel, wait, target <
+ * session < receive < call < request, driver < driver-async, subscribe < subscribe-handle,
+ * watch-name, values-call < access, answer, property < changed, manager, introspect < properties,
+ * serve, fallback < object-call < dispatch < bus.
  * event.c is a library of its own.
  */
 
@@ -37,6 +40,7 @@
 /* The default hash causes warnings. No other client chooses the keys, so any hash will do. */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
 #include <bus1/dbus-lazy.h>
+#include <bus1/dbus-vtable.h>
 #include <bus1/dbus.h>
 #include <uthash.h>
 
@@ -48,6 +52,8 @@
 #define BUS_NAME "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
 #define BRIDGE_INTERFACE "org.bus1.Bridge1"
+
+#define SPENT_MAX 64
 
 struct bus1_dbus {
         struct bus1_client *client;
@@ -81,14 +87,33 @@ struct bus1_dbus {
         struct watch *watches;
         struct channel *channels;        /* of looked-up handles */
         struct channel *channels_direct; /* those that have the handle of a direct channel */
-        uint64_t received_at;            /* when the library last looked for messages */
+        int64_t max_message_size;        /* on direct channels, see message-limits.h */
+        int64_t max_message_unix_fds;
+        uint64_t spent[SPENT_MAX]; /* see spent.h */
+        unsigned n_spent;
+        bool releases_spent;
+        uint64_t received_at; /* when the library last looked for messages */
         struct incoming *incoming;
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_slot *slots;
-        struct bus1_dbus_object *objects_by_path;
+        unsigned n_subscribers; /* to the signals of objects, see subscriber.h */
         struct bus1_dbus_object *objects;
+        struct branch *tree;  /* by path */
+        struct table *tables; /* by their source */
+        unsigned n_enumerators;
+        unsigned n_managers;
+        struct bus1_dbus_object *unannounced; /* with new interfaces */
+        /* announce them, before anything else is sent; NULL: there are none */
+        void (*announce)(struct bus1_dbus *bus);
+        uint64_t announce_at; /* the time by which to do so; UINT64_MAX: none */
+        bool is_announcing;
+        bool leaving;                      /* bus1_dbus_free() frees the objects */
         struct incoming_message *messages; /* all that are still referenced */
+        struct bus1_dbus_message *current; /* whose handler runs; NULL: none */
 
+        bool trusted; /* no call is checked, see access.h */
+        bus1_dbus_check_fn check_fn;
+        void *check_userdata;
         bus1_dbus_end_fn end_fn;
         void *end_userdata;
         bus1_dbus_message_fn signal_fn;
@@ -112,6 +137,12 @@ static inline bool text_is_valid(const char *text) {
 
 static inline bool message_is(DBusMessage *message, int type) {
         return message && dbus_message_get_type(message) == type;
+}
+
+/* Announce what is not announced yet. */
+static inline void bus_announce(struct bus1_dbus *bus) {
+        if (bus->announce)
+                bus->announce(bus);
 }
 
 /* Nanoseconds until a deadline; UINT64_MAX: there is none. */

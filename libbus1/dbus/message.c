@@ -12,8 +12,10 @@
 
 #include "bridge/wire/writer.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/plain.h"
+#include "libbus1/dbus/spent.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wire.h"
 
@@ -51,12 +53,20 @@ static struct incoming_message *incoming_message_add(struct bus1_dbus *bus, DBus
 
 /* Fill in what travels beside the message, and take it over. */
 static void incoming_message_fill(struct incoming_message *m, struct bus1_received *received,
-                                  bool wants_reply) {
+                                  const struct node *node, bool wants_reply) {
         const struct bus1_metadata_credentials *from = &received->metadata;
         size_t i = 0;
 
         m->public.node = from->metadata.id;
         m->no_handles = wire_has_no_handles(received);
+        m->trusted = node->trusted;
+        m->is_direct = node->name;
+        if (node->trusted) {
+                m->has_origin = wire_get_credentials(received, &m->origin);
+        } else if (node->has_origin) {
+                m->has_origin = true;
+                m->origin = node->origin;
+        }
         if (from->uid <= UINT32_MAX)
                 m->public.credentials.uid = (uint32_t)from->uid;
         if (from->gid <= UINT32_MAX)
@@ -91,7 +101,7 @@ int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
                 return r;
         }
         dbus_message = NULL;
-        incoming_message_fill(m, received,
+        incoming_message_fill(m, received, node,
                               message_is(m->public.message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
                                       !dbus_message_get_no_reply(m->public.message));
         *ret_message = &m->public;
@@ -113,7 +123,7 @@ int incoming_message_new_lazy(struct bus1_dbus *bus, struct bus1_received *recei
                 return incoming_message_new(bus, received, node, ret_message);
         }
         m->lazy = lazy;
-        incoming_message_fill(m, received, message_wants_reply(&lazy->wire));
+        incoming_message_fill(m, received, node, message_wants_reply(&lazy->wire));
         *ret_message = &m->public;
         return 0;
 }
@@ -128,6 +138,45 @@ PUBLIC DBusMessage *bus1_dbus_message_get_dbus(struct bus1_dbus_message *message
         if (lazy)
                 message->message = lazy_make(lazy);
         return message ? message->message : NULL;
+}
+
+bool message_is_call(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy->wire.type == MESSAGE_TYPE_METHOD_CALL
+                    : message_is(message->message, DBUS_MESSAGE_TYPE_METHOD_CALL);
+}
+
+const char *message_get_path(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        if (lazy)
+                return lazy->path ?: lazy->wire.path.s;
+        return dbus_message_get_path(message->message);
+}
+
+const char *message_get_interface(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy->wire.interface.s : dbus_message_get_interface(message->message);
+}
+
+const char *message_get_member(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy->wire.member.s : dbus_message_get_member(message->message);
+}
+
+const char *message_get_sender(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy_get_sender(lazy) : dbus_message_get_sender(message->message);
+}
+
+const char *message_get_signature(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy->wire.signature.s : dbus_message_get_signature(message->message);
 }
 
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
@@ -178,6 +227,25 @@ PUBLIC struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_messag
         lazy_free(m->lazy);
         free(m);
         return NULL;
+}
+
+PUBLIC int bus1_dbus_message_get_credentials(const struct bus1_dbus_message *message,
+                                             struct bus1_dbus_credentials *ret_credentials) {
+        const struct incoming_message *m = (const struct incoming_message *)message;
+        const char *sender;
+
+        if (!message || !ret_credentials)
+                return -EINVAL;
+        if (m->has_origin) {
+                *ret_credentials = m->origin;
+                return 0;
+        }
+        /* what the bus says itself comes from its process */
+        sender = m->trusted ? message_get_sender(message) : NULL;
+        if (!sender || strcmp(sender, BUS_NAME) != 0)
+                return -ENODATA;
+        *ret_credentials = message->credentials;
+        return 0;
 }
 
 PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i) {
@@ -247,6 +315,7 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
                 to = bus->session;
         if (to == BUS1_INVALID || bus->gone)
                 return -ENOTCONN;
+        bus_announce(bus);
         for (size_t i = 0; i < n_created; i++)
                 transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)
@@ -303,11 +372,11 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 /* replying */
 
 bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
-        struct bus1_transfer src = {.id = handle}, copy;
+        uint64_t copy;
 
-        if (bus1_client_transfer(bus->client, NULL, 1, &src, &copy) < 0)
+        if (handle_copy(bus, handle, &copy) < 0)
                 return false;
-        handle_release(bus, copy.id);
+        handle_release(bus, copy);
         return true;
 }
 
@@ -315,25 +384,52 @@ PUBLIC bool bus1_dbus_message_takes_handles(const struct bus1_dbus_message *call
         return !((const struct incoming_message *)call)->no_handles;
 }
 
+/* The bus does not see the reply to a direct call, and cannot refuse it. */
+static int reply_refuse(struct incoming_message *m, const char *text) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *error = NULL;
+        DBusMessage *message = bus1_dbus_message_get_dbus(&m->public);
+
+        error = message ? dbus_message_new_error(message, DBUS_ERROR_LIMITS_EXCEEDED, text) : NULL;
+        if (!error)
+                return -ENOMEM;
+        return send_message(m->public.bus, m->reply_handle, error, NULL, 0, NULL, 0);
+}
+
+static int reply_send(struct incoming_message *m, const struct wire *wire, const uint64_t *handles,
+                      size_t n_handles) {
+        struct bus1_dbus *bus = m->public.bus;
+        const char *refusal = m->is_direct ? limits_check(bus, wire) : NULL;
+
+        if (refusal)
+                return reply_refuse(m, refusal);
+        return send_wire(bus, m->reply_handle, wire, NULL, 0, handles, n_handles, 0, NULL);
+}
+
 /* May the call be answered like this? Returns 0 or the error of bus1_dbus_reply(). */
-static int reply_check(const struct incoming_message *m, size_t n_handles) {
+static int reply_check(const struct incoming_message *m, const uint64_t *handles,
+                       size_t n_handles) {
         if (m->replied)
                 return -EALREADY;
         if (!m->public.bus)
                 return -ENOTCONN;
-        return n_handles > 0 && m->no_handles ? -EOPNOTSUPP : 0;
+        if (n_handles > 0 && m->no_handles)
+                return -EOPNOTSUPP;
+        return n_handles > 0 && !handles ? -EINVAL : 0;
 }
 
+/* The wire may be empty if the call wants no reply. */
 static int reply_wire(struct incoming_message *m, const struct wire *wire, const uint64_t *handles,
                       size_t n_handles) {
         struct bus1_dbus *bus = m->public.bus;
         int r;
 
         if (m->reply_handle != BUS1_INVALID) {
-                r = send_wire(bus, m->reply_handle, wire, NULL, 0, handles, n_handles, 0, NULL);
+                r = reply_send(m, wire, handles, n_handles);
                 /* When the caller has gone, the handle is unknown. Then drop the reply. */
                 if (r < 0 && (r != -EBADRQC || handle_is_known(bus, m->reply_handle)))
                         return r;
+                if (r >= 0 && !m->trusted)
+                        spent_add(bus, m->reply_handle);
                 m->reply_handle = BUS1_INVALID; /* one-shot: the send used it up, or it had ended */
         }
         m->replied = true;
@@ -349,12 +445,9 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
         if (!call || (!message_is(reply, DBUS_MESSAGE_TYPE_METHOD_RETURN) &&
                       !message_is(reply, DBUS_MESSAGE_TYPE_ERROR)))
                 return -EINVAL;
-        r = reply_check(m, n_handles);
-        if (r >= 0 && m->reply_handle != BUS1_INVALID) {
-                if (n_handles > 0 && !handles)
-                        return -EINVAL;
+        r = reply_check(m, handles, n_handles);
+        if (r >= 0 && m->reply_handle != BUS1_INVALID)
                 r = message_to_wire(call->bus, reply, &wire);
-        }
         return r < 0 ? r : reply_wire(m, &wire, handles, n_handles);
 }
 
@@ -385,7 +478,7 @@ int reply_plain(struct bus1_dbus_message *call, const char *types, va_list args)
         struct writer w;
         int r;
 
-        r = reply_check(m, 0);
+        r = reply_check(m, NULL, 0);
         if (r < 0)
                 return r;
         reply_begin(m, &w, types);
@@ -402,7 +495,7 @@ static int reply_plain_args(struct incoming_message *m, int first_arg_type, va_l
         struct writer w;
         int r;
 
-        r = reply_check(m, 0);
+        r = reply_check(m, NULL, 0);
         if (r < 0)
                 return r;
         reply_begin(m, &w, signature);
@@ -451,19 +544,16 @@ static void text_trim(char *text) {
         text[n] = 0;
 }
 
-PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name,
-                                 const char *format, ...) {
+static int reply_errorv(struct bus1_dbus_message *call, const char *name, const char *format,
+                        va_list args) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         char text[ERROR_TEXT_MAX];
         DBusMessage *message;
-        va_list args;
         int n;
 
         if (!call || !name || !dbus_validate_error_name(name, NULL) || !format)
                 return -EINVAL;
-        va_start(args, format);
         n = vsnprintf(text, sizeof(text), format, args);
-        va_end(args);
         if (n < 0)
                 return -EINVAL;
         if ((size_t)n >= sizeof(text))
@@ -473,6 +563,28 @@ PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *nam
         message = bus1_dbus_message_get_dbus(call);
         reply = message ? dbus_message_new_error(message, name, text) : NULL;
         return reply ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
+}
+
+PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name,
+                                 const char *format, ...) {
+        va_list args;
+        int r;
+
+        va_start(args, format);
+        r = reply_errorv(call, name, format, args);
+        va_end(args);
+        return r;
+}
+
+PUBLIC int bus1_dbus_fail(struct bus1_dbus_message *call, const char *name, const char *format,
+                          ...) {
+        va_list args;
+        int r;
+
+        va_start(args, format);
+        r = reply_errorv(call, name, format, args);
+        va_end(args);
+        return r < 0 ? r : -EREMOTEIO;
 }
 
 void reply_errno(struct bus1_dbus_message *call, int r) {

@@ -34,7 +34,12 @@ struct incoming_message {
         bool had_reply_handle; /* one came with the call, even if the caller has gone since */
         bool replied;
         bool no_handles;   /* the caller cannot get handles in the reply */
+        bool allowed;      /* the program lets the call pass, see access.h */
+        bool is_direct;    /* it came through a direct channel */
+        bool trusted;      /* it arrived at a trusted node, see node.h */
         struct lazy *lazy; /* not NULL: the DBusMessage is made from this when it is needed */
+        bool has_origin;   /* the bus has told the credentials of SENDER: */
+        struct bus1_dbus_credentials origin;
         struct incoming_message *prev, *next;
 };
 
@@ -56,6 +61,16 @@ int incoming_message_new_lazy(struct bus1_dbus *bus, struct bus1_received *recei
 static inline struct lazy *message_lazy(const struct bus1_dbus_message *message) {
         return message->message ? NULL : ((const struct incoming_message *)message)->lazy;
 }
+/*
+ * What the header says, whether there is a DBusMessage or not. The strings belong to the message.
+ * NULL: the header does not say it.
+ */
+bool message_is_call(const struct bus1_dbus_message *message);
+const char *message_get_path(const struct bus1_dbus_message *message);
+const char *message_get_interface(const struct bus1_dbus_message *message);
+const char *message_get_member(const struct bus1_dbus_message *message);
+const char *message_get_sender(const struct bus1_dbus_message *message);
+const char *message_get_signature(const struct bus1_dbus_message *message); /* never NULL */
 /* Make an error reply that no program sent, such as a time-out. Returns 0 or -ENOMEM. */
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
                                const char *text, struct bus1_dbus_message **ret_message);

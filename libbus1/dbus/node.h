@@ -32,6 +32,8 @@ struct node {
         bool trusted;
         char *sender;
         /* only nodes of direct channels (channel-node.h): */
+        bool has_origin; /* the bus has told the credentials of the member: */
+        struct bus1_dbus_credentials origin;
         char *name;          /* the name that the member looked up; NULL on other nodes */
         uint64_t lookup;     /* the number by which the bus knows the look-up */
         uint64_t control;    /* a handle to the library of that member; or BUS1_INVALID */
@@ -53,6 +55,8 @@ int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data
 /* Make a node and its entry. The caller owns *ret_handle, the only handle to the node. */
 int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool trusted, uint64_t *ret_id,
              uint64_t *ret_handle);
+/* Make another handle to the node of a handle. The caller owns *ret_copy. */
+int handle_copy(struct bus1_dbus *bus, uint64_t handle, uint64_t *ret_copy);
 /* Release a handle of this peer. BUS1_INVALID is fine. */
 void handle_release(struct bus1_dbus *bus, uint64_t handle);
 /* Remove the entry, without releasing the node. */

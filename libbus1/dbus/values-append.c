@@ -5,6 +5,7 @@
 #include <bus1/dbus-values.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "libbus1/dbus/values-walk.h"
@@ -46,11 +47,11 @@ static void size_align(struct size *size, int type) {
         size->at = (size->at + alignment - 1) / alignment * alignment;
 }
 
-static void size_add_text(struct size *size, const struct walk *w, const char *text) {
+static void size_add_text(struct size *size, const struct values_walk *w, const char *text) {
         size->at += (w->type == DBUS_TYPE_SIGNATURE ? 1 : 4) + strlen(text) + 1;
 }
 
-static void size_open(struct size *size, const struct walk *w) {
+static void size_open(struct size *size, const struct values_walk *w) {
         size_align(size, w->type);
         size->array[w->depth] = UINT64_MAX;
         if (w->type == DBUS_TYPE_VARIANT)
@@ -63,14 +64,14 @@ static void size_open(struct size *size, const struct walk *w) {
 }
 
 /* Is what was closed, and all so far, small enough for a message? */
-static bool size_is_valid(const struct size *size, const struct walk *w, int step) {
+static bool size_is_valid(const struct size *size, const struct values_walk *w, int step) {
         uint64_t start = step == STEP_CLOSE ? size->array[w->depth + 1] : UINT64_MAX;
 
         return size->at <= DBUS_MAXIMUM_MESSAGE_LENGTH &&
                (start == UINT64_MAX || size->at - start <= DBUS_MAXIMUM_ARRAY_LENGTH);
 }
 
-static int check_text(struct walk *w, struct size *size) {
+static int check_text(struct values_walk *w, struct size *size) {
         const char *text = va_arg(w->args, const char *);
         bool ok;
 
@@ -88,7 +89,7 @@ static int check_text(struct walk *w, struct size *size) {
         return 0;
 }
 
-static int check_basic(struct walk *w, struct size *size, size_t *n_handles) {
+static int check_basic(struct values_walk *w, struct size *size, size_t *n_handles) {
         size_align(size, w->type);
         switch (w->type) {
         case DBUS_TYPE_STRING:
@@ -124,15 +125,15 @@ static int check_basic(struct walk *w, struct size *size, size_t *n_handles) {
 static int check_arguments(const struct values_handles *handles, const char *types, va_list args) {
         size_t n_handles = handles ? handles->n : 0;
         struct size size;
-        struct walk w;
+        struct values_walk w;
         int step, r;
 
         size.at = 0;
-        r = walk_begin(&w, types, handles ? TYPES_HANDLES : TYPES_ENTRIES, false, args);
+        r = values_walk_begin(&w, types, handles ? TYPES_HANDLES : TYPES_ENTRIES, false, args);
         if (r < 0)
                 return r;
         do {
-                step = walk_next(&w);
+                step = values_walk_next(&w);
                 if (step == STEP_OPEN)
                         size_open(&size, &w);
                 else if (step == STEP_BASIC)
@@ -142,13 +143,14 @@ static int check_arguments(const struct values_handles *handles, const char *typ
                 else if (r >= 0 && !size_is_valid(&size, &w, step))
                         r = -EMSGSIZE;
         } while (r >= 0 && step != STEP_END);
-        walk_end(&w);
+        values_walk_end(&w);
         return r;
 }
 
 /* appending */
 
-static void take_argument(struct walk *w, struct values_handles *handles, DBusBasicValue *ret) {
+static void take_argument(struct values_walk *w, struct values_handles *handles,
+                          DBusBasicValue *ret) {
         switch (w->type) {
         case DBUS_TYPE_BYTE:
                 ret->byt = (uint8_t)va_arg(w->args, int);
@@ -183,7 +185,8 @@ static void take_argument(struct walk *w, struct values_handles *handles, DBusBa
         }
 }
 
-static int append_basic(DBusMessageIter *iter, struct walk *w, struct values_handles *handles) {
+static int append_basic(DBusMessageIter *iter, struct values_walk *w,
+                        struct values_handles *handles) {
         DBusBasicValue value;
 
         take_argument(w, handles, &value);
@@ -199,14 +202,14 @@ static int append_arguments(DBusMessageIter *root, struct values_handles *handle
         DBusMessageIter inner[WALK_DEPTH_MAX];
         DBusMessageIter *at[WALK_DEPTH_MAX + 1] = {root};
         unsigned depth = 0;
-        struct walk w;
+        struct values_walk w;
         int step, r;
 
-        r = walk_begin(&w, types, 0, true, args);
+        r = values_walk_begin(&w, types, 0, true, args);
         if (r < 0)
                 return r;
         for (; r >= 0; depth = w.depth) {
-                step = walk_next(&w);
+                step = values_walk_next(&w);
                 if (step == STEP_END)
                         break;
                 if (step == STEP_BASIC) {
@@ -227,7 +230,7 @@ static int append_arguments(DBusMessageIter *root, struct values_handles *handle
         }
         for (depth = w.depth; depth > 0; depth--)
                 dbus_message_iter_abandon_container(at[depth - 1], at[depth]);
-        walk_end(&w);
+        values_walk_end(&w);
         return r;
 }
 
@@ -313,4 +316,50 @@ PUBLIC int bus1_dbus_append_strv(DBusMessageIter *iter, char *const *strv) {
                         return -ENOMEM;
                 }
         return dbus_message_iter_close_container(iter, &array) ? 0 : -ENOMEM;
+}
+
+/* containers */
+
+static bool container_is_valid(char type, const char *contents) {
+        char array[DBUS_MAXIMUM_SIGNATURE_LENGTH + 2];
+
+        if (type == DBUS_TYPE_STRUCT || type == DBUS_TYPE_DICT_ENTRY)
+                return !contents;
+        if (type == DBUS_TYPE_VARIANT)
+                return contents && dbus_signature_validate_single(contents, NULL);
+        if (type != DBUS_TYPE_ARRAY || !contents)
+                return false;
+        /* A dictionary entry is a type in an array only, so this checks the signature of both. */
+        if (snprintf(array, sizeof(array), "a%s", contents) >= (int)sizeof(array))
+                return false;
+        return dbus_signature_validate_single(array, NULL);
+}
+
+PUBLIC int bus1_dbus_open_container(DBusMessageIter *iter, char type, const char *contents,
+                                    DBusMessageIter *ret_content) {
+        if (!ret_content)
+                return -EINVAL;
+        *ret_content = (DBusMessageIter){};
+        if (!iter || !container_is_valid(type, contents))
+                return -EINVAL;
+        if (dbus_message_iter_open_container(iter, type, contents, ret_content))
+                return 0;
+        *ret_content = (DBusMessageIter){};
+        return -ENOMEM;
+}
+
+PUBLIC int bus1_dbus_close_container(DBusMessageIter *iter, DBusMessageIter *content, int r) {
+        /* An iterator of a container that was opened has its message as the first element. */
+        bool open = iter && content && content->dummy1;
+
+        if (r >= 0) {
+                if (!open)
+                        return -EINVAL;
+                r = dbus_message_iter_close_container(iter, content) ? 0 : -ENOMEM;
+        } else if (open) {
+                dbus_message_iter_abandon_container(iter, content);
+        }
+        if (content)
+                *content = (DBusMessageIter){};
+        return r;
 }

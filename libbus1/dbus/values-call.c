@@ -12,6 +12,7 @@
 #include "libbus1/dbus/call.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
+#include "libbus1/dbus/object.h"
 #include "libbus1/dbus/plain.h"
 #include "libbus1/dbus/slot.h"
 #include "libbus1/dbus/use.h"
@@ -72,7 +73,7 @@ PUBLIC int bus1_dbus_reply_valuesv(struct bus1_dbus_message *call, const char *t
         int r;
 
         made_init(&made);
-        if (!call || (call->message && !message_is(call->message, DBUS_MESSAGE_TYPE_METHOD_CALL)))
+        if (!call || !message_is_call(call))
                 return -EINVAL;
         r = reply_plain(call, types ?: "", args);
         if (r != -EOPNOTSUPP)
@@ -365,17 +366,27 @@ PUBLIC int bus1_dbus_set_property(struct bus1_dbus *bus, uint64_t to, const char
 
 /* signals */
 
+static int made_new_signal(struct made *made, const char *destination, const char *path,
+                           const char *interface, const char *member, const char *types,
+                           va_list args) {
+        int r;
+
+        r = made_new(made, DBUS_MESSAGE_TYPE_SIGNAL, destination, path, interface, member);
+        if (r >= 0 && !interface)
+                r = -EINVAL;
+        if (r < 0)
+                return r;
+        dbus_message_set_no_reply(made->message, true); /* as dbus_message_new_signal() does */
+        return made_append(made, types, args);
+}
+
 /* Send a signal to one receiver, or, if it goes to the bus without a destination, to all. */
 static int emit(struct bus1_dbus *bus, uint64_t to, const char *destination, const char *path,
                 const char *interface, const char *member, const char *types, va_list args) {
         CLEANUP(made_deinit) struct made made;
         int r;
 
-        r = made_new(&made, DBUS_MESSAGE_TYPE_SIGNAL, destination, path, interface, member);
-        if (r >= 0 && !interface)
-                r = -EINVAL;
-        if (r >= 0)
-                r = made_append(&made, types, args);
+        r = made_new_signal(&made, destination, path, interface, member, types, args);
         return r < 0 ? r : bus1_dbus_send(bus, to, made.message, made.handles.ids, made.handles.n);
 }
 
@@ -411,15 +422,21 @@ PUBLIC int bus1_dbus_emit_signal(struct bus1_dbus *bus, const char *path, const 
 
 PUBLIC int bus1_dbus_object_emit_values(struct bus1_dbus_object *object, const char *interface,
                                         const char *member, const char *types, ...) {
+        CLEANUP(made_deinit) struct made made;
         va_list args;
         int r;
 
+        made_init(&made);
         if (!object)
                 return -EINVAL;
         va_start(args, types);
-        r = bus1_dbus_emit_signalv(bus1_dbus_object_get_bus(object),
-                                   bus1_dbus_object_get_path(object), interface, member, types,
-                                   args);
+        r = made_new_signal(&made, NULL, bus1_dbus_object_get_path(object), interface, member,
+                            types, args);
         va_end(args);
-        return r;
+        if (r < 0)
+                return r;
+        if (made.handles.n > 0)
+                return bus1_dbus_send(object->bus, BUS1_DBUS_BUS, made.message, made.handles.ids,
+                                      made.handles.n);
+        return object_send_signal(object, made.message);
 }

@@ -41,7 +41,7 @@ static int has_signature(DBusMessageIter *iter, const char *before, const char *
 /* walks along a message */
 
 struct reader {
-        struct walk walk;
+        struct values_walk walk;
         DBusMessageIter iters[WALK_DEPTH_MAX + 1]; /* in each of the containers that are open */
         bool advance; /* the iterator is at a value that has been walked along */
 };
@@ -50,7 +50,7 @@ static int reader_begin(struct reader *reader, const DBusMessageIter *iter, unsi
                         bool checked, const char *types, va_list args) {
         reader->iters[0] = *iter;
         reader->advance = false;
-        return walk_begin(&reader->walk, types, valid, checked, args);
+        return values_walk_begin(&reader->walk, types, valid, checked, args);
 }
 
 static DBusMessageIter *reader_iter(struct reader *reader) {
@@ -58,7 +58,7 @@ static DBusMessageIter *reader_iter(struct reader *reader) {
 }
 
 static int reader_open(struct reader *reader) {
-        struct walk *w = &reader->walk;
+        struct values_walk *w = &reader->walk;
         DBusMessageIter *outer = &reader->iters[w->depth - 1];
         int r;
 
@@ -76,12 +76,12 @@ static int reader_open(struct reader *reader) {
 
 /* The next enum step. At STEP_BASIC, the iterator is at the value. */
 static int reader_next(struct reader *reader) {
-        struct walk *w = &reader->walk;
+        struct values_walk *w = &reader->walk;
         int step, type;
 
         if (reader->advance)
                 dbus_message_iter_next(reader_iter(reader));
-        step = walk_next(w);
+        step = values_walk_next(w);
         reader->advance = step == STEP_BASIC || step == STEP_CLOSE;
         if (step == STEP_BASIC) {
                 type = w->type == TYPE_HANDLE ? DBUS_TYPE_UINT32 : w->type;
@@ -174,7 +174,7 @@ static int check_types(const DBusMessageIter *iter, unsigned valid, const char *
                         ret_taken->n_handles += reader.walk.type == TYPE_HANDLE;
                 }
         } while (step > STEP_END);
-        walk_end(&reader.walk);
+        values_walk_end(&reader.walk);
         return step;
 }
 
@@ -198,7 +198,7 @@ static int take_all(const DBusMessageIter *iter, struct bus1_dbus_message *messa
                                 r = take_handle(taken, reader_iter(&reader), message);
                 }
         } while (step > STEP_END && r >= 0);
-        walk_end(&reader.walk);
+        values_walk_end(&reader.walk);
         if (r < 0)
                 taken_put_back(taken, message);
         return r;
@@ -225,7 +225,7 @@ static void set_arguments(DBusMessageIter *iter, const char *types, va_list args
                 else
                         dbus_message_iter_get_basic(reader_iter(&reader), ret);
         }
-        walk_end(&reader.walk);
+        values_walk_end(&reader.walk);
         *iter = reader.iters[0];
 }
 

@@ -98,7 +98,8 @@ static size_t types_first(const char *types) {
         return n;
 }
 
-int walk_begin(struct walk *walk, const char *types, unsigned valid, bool checked, va_list args) {
+int values_walk_begin(struct values_walk *walk, const char *types, unsigned valid, bool checked,
+                      va_list args) {
         if (!checked && !types_are_valid(types, valid))
                 return -EINVAL;
         walk->valid = valid;
@@ -109,12 +110,12 @@ int walk_begin(struct walk *walk, const char *types, unsigned valid, bool checke
         return 0;
 }
 
-void walk_end(struct walk *walk) {
+void values_walk_end(struct values_walk *walk) {
         va_end(walk->args);
 }
 
 /* Open a container in which these types come n_times. */
-static int walk_open(struct walk *walk, int type, const char *types, size_t n_types,
+static int walk_open(struct values_walk *walk, int type, const char *types, size_t n_types,
                      unsigned n_times) {
         struct walk_level *l;
 
@@ -132,7 +133,7 @@ static int walk_open(struct walk *walk, int type, const char *types, size_t n_ty
         return STEP_OPEN;
 }
 
-static int walk_open_variant(struct walk *walk) {
+static int walk_open_variant(struct values_walk *walk) {
         const char *types = va_arg(walk->args, const char *);
 
         if (!walk->checked && !types_are_valid(types, (walk->valid & TYPES_HANDLES) | TYPES_SINGLE))
@@ -140,7 +141,7 @@ static int walk_open_variant(struct walk *walk) {
         return walk_open(walk, DBUS_TYPE_VARIANT, types, strlen(types), 1);
 }
 
-int walk_next(struct walk *walk) {
+int values_walk_next(struct values_walk *walk) {
         struct walk_level *l = &walk->levels[walk->depth];
         const char *at;
         size_t n;
