@@ -4,8 +4,10 @@
 
 #include "test/interop/members.h"
 
+#include <bus1/dbus-async.h>
 #include <bus1/dbus-lazy.h>
 #include <bus1/dbus-values.h>
+#include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -123,6 +125,60 @@ static int run_invalid(struct bus1_dbus_message *call, void *userdata) {
                                       bus1_dbus_reply_values(call, "(s", "text"));
 }
 
+/* Answers with its userdata and its argument. */
+static int run_say(struct bus1_dbus_message *call, void *userdata) {
+        const char *text;
+        int r;
+
+        note(call);
+        if (bus1_dbus_get_current_message(call->bus) != call)
+                return -EIO;
+        r = bus1_dbus_message_read(call, "s", &text);
+        return r < 0 ? r : bus1_dbus_reply_values(call, "ss", userdata, text);
+}
+
+static int run_large(struct bus1_dbus_message *call, void *userdata) {
+        uint32_t n;
+        char *text;
+        int r;
+
+        note(call);
+        r = bus1_dbus_message_read(call, "u", &n);
+        if (r < 0)
+                return r;
+        text = calloc(1, n + 1);
+        if (!text)
+                return -ENOMEM;
+        memset(text, 'x', n);
+        r = bus1_dbus_reply_values(call, "s", text);
+        free(text);
+        return r;
+}
+
+static int run_origin(struct bus1_dbus_message *call, void *userdata) {
+        struct bus1_dbus_credentials c;
+        int r;
+
+        note(call);
+        r = bus1_dbus_message_get_credentials(call, &c);
+        return r < 0 ? r : bus1_dbus_reply_values(call, "uu", c.uid, c.pid);
+}
+
+static struct bus1_dbus_object *hidden; /* an object without a path */
+
+static int run_object(struct bus1_dbus_message *call, void *userdata) {
+        note(call);
+        return bus1_dbus_reply_object(call, hidden);
+}
+
+static int run_beep(struct bus1_dbus_message *call, void *userdata) {
+        int r;
+
+        note(call);
+        r = bus1_dbus_object_emit_values(hidden, NAME, "Beep", "u", 7);
+        return r < 0 ? r : bus1_dbus_reply_values(call, NULL);
+}
+
 static int run_stop(struct bus1_dbus_message *call, void *userdata) {
         stop = true;
         return bus1_dbus_reply_values(call, NULL);
@@ -142,6 +198,10 @@ static const struct bus1_dbus_method methods[] = {
         {"Fail", "", "", run_fail, NULL},
         {"Message", "", "", run_message, NULL},
         {"Invalid", "", "iii", run_invalid, NULL},
+        {"Large", "u", "s", run_large, NULL},
+        {"Origin", "", "uu", run_origin, NULL},
+        {"Object", "", "o", run_object, NULL},
+        {"Beep", "", "", run_beep, NULL},
         {"Stop", "", "", run_stop, NULL},
         {},
 };
@@ -151,6 +211,16 @@ static const struct bus1_dbus_property properties[] = {{"Number", "u", get_numbe
 static const struct bus1_dbus_interface interfaces[] = {
         {.name = NAME, .methods = methods, .properties = properties},
         {},
+};
+
+#define VTABLE NAME ".Vtable"
+
+static const struct bus1_dbus_vtable vtable[] = {
+        BUS1_DBUS_VTABLE_START(0),
+        BUS1_DBUS_METHOD_WITH_OFFSET("Say", "s", "ss", run_say, 2, BUS1_DBUS_VTABLE_UNPRIVILEGED),
+        BUS1_DBUS_METHOD("SayPrivileged", "s", "ss", run_say, 0),
+        BUS1_DBUS_METHOD("Nothing", "", "", NULL, BUS1_DBUS_VTABLE_UNPRIVILEGED),
+        BUS1_DBUS_VTABLE_END,
 };
 
 static void *serve(void *bus) {
@@ -170,10 +240,18 @@ static void call_no_values(const char *member, DBusError *error, int expected) {
 
 /* Start the service, and let the client call it until the calls are direct. */
 static void setup(void) {
-        members_start("");
+        struct bus1_dbus_object *object;
+
+        members_start("</policy><limit name=\"max_message_size\">200000</limit>"
+                      "<policy context=\"default\">");
         ck_assert_int_eq(bus1_dbus_object_new(service, "/lazy", interfaces,
-                                              (void *)bus1_dbus_get_unique_name(client), NULL),
+                                              (void *)bus1_dbus_get_unique_name(client), &object),
                          0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(object, VTABLE, vtable, "1 object"), 0);
+        ck_assert_int_eq(
+                bus1_dbus_add_fallback(service, NULL, "/fall", VTABLE, vtable, NULL, "2 fallback"),
+                0);
+        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, NULL, NULL, &hidden), 0);
         publish();
         bus1_dbus_set_lazy_messages(service, true);
         bus1_dbus_set_lazy_messages(client, true);
@@ -400,6 +478,133 @@ START_TEST(standard_interfaces_answer) {
 }
 END_TEST
 
+static void expect_say(const char *path, const char *member, const char *expected) {
+        struct bus1_dbus_message *reply;
+        const char *userdata, *text;
+        unsigned before = n_seen();
+
+        ck_assert_int_eq(bus1_dbus_call_method(client, to, NULL, path, VTABLE, member, NULL, &reply,
+                                               "s", "text"),
+                         0);
+        ck_assert_uint_eq(n_seen(), before + 1);
+        ck_assert_int_eq(bus1_dbus_message_read(reply, "ss", &userdata, &text), 0);
+        ck_assert_str_eq(userdata, expected);
+        ck_assert_str_eq(text, "text");
+        bus1_dbus_message_unref(reply);
+}
+
+static void expect_say_error(const char *path, const char *member, const char *types,
+                             const char *name) {
+        DBusError error = DBUS_ERROR_INIT;
+
+        ck_assert_int_eq(bus1_dbus_call_method(client, to, NULL, path, VTABLE, member, &error, NULL,
+                                               types, "text"),
+                         -EREMOTEIO);
+        ck_assert_str_eq(error.name, name);
+        dbus_error_free(&error);
+}
+
+START_TEST(methods_of_vtables_need_no_message) {
+        expect_say("/lazy", "Say", "object");
+        expect_say("/lazy", "SayPrivileged", "1 object");
+        expect_say("/fall", "Say", "fallback");
+        expect_say("/fall/deep/down", "SayPrivileged", "2 fallback");
+        ck_assert_int_eq(bus1_dbus_call_method(client, to, NULL, "/lazy", VTABLE, "Nothing", NULL,
+                                               NULL, NULL),
+                         0);
+        expect_say_error("/lazy", "Say", "(s)", DBUS_ERROR_INVALID_ARGS);
+        expect_say_error("/lazy", "Nothing", "s", DBUS_ERROR_INVALID_ARGS);
+        expect_say_error("/fall/deep", "Missing", "s", DBUS_ERROR_UNKNOWN_METHOD);
+        expect_say_error("/fallen", "Say", "s", DBUS_ERROR_UNKNOWN_OBJECT);
+}
+END_TEST
+
+static void expect_too_large(uint64_t handle, const char *member, const char *types, ...) {
+        DBusError error = DBUS_ERROR_INIT;
+        va_list args;
+
+        va_start(args, types);
+        ck_assert_int_eq(bus1_dbus_call_methodv(client, handle, NULL, "/lazy", NAME, member, &error,
+                                                NULL, types, args),
+                         -EREMOTEIO);
+        va_end(args);
+        ck_assert_str_eq(error.name, DBUS_ERROR_LIMITS_EXCEEDED);
+        dbus_error_free(&error);
+}
+
+START_TEST(limits_hold) {
+        struct bus1_dbus_message *reply;
+        unsigned before = n_seen();
+        char large[200001];
+
+        memset(large, 'x', 200000);
+        large[200000] = 0;
+        expect_too_large(to, "Large", "u", 200000);
+        ck_assert_uint_eq(n_seen(), before + 1);
+        expect_too_large(to, "Look", "s", large);
+        ck_assert_uint_eq(n_seen(), before + 1);
+        ck_assert_int_eq(bus1_dbus_call_method(client, to, NULL, "/lazy", NAME, "Large", NULL,
+                                               &reply, "u", 199000),
+                         0);
+        bus1_dbus_message_unref(reply);
+}
+END_TEST
+
+/* The bus writes the credentials behind the message. They are no reason to make a DBusMessage. */
+START_TEST(credentials_need_no_message) {
+        for (int i = 0; i < 2; i++) {
+                struct bus1_dbus_message *reply;
+                unsigned before = n_seen();
+                uint32_t uid, pid;
+
+                ck_assert_int_eq(bus1_dbus_call_method(client, i ? BUS1_DBUS_BUS : to, NAME,
+                                                       "/lazy", NAME, "Origin", NULL, &reply, NULL),
+                                 0);
+                ck_assert_uint_eq(n_seen(), before + 1);
+                ck_assert_ptr_null(reply->message);
+                ck_assert_int_eq(bus1_dbus_message_read(reply, "uu", &uid, &pid), 0);
+                ck_assert_uint_eq(uid, getuid());
+                ck_assert_uint_eq(pid, (uint32_t)getpid());
+                bus1_dbus_message_unref(reply);
+        }
+}
+END_TEST
+
+static int hear(struct bus1_dbus_message *signal, void *userdata) {
+        return bus1_dbus_message_read(signal, "u", userdata);
+}
+
+START_TEST(calls_of_the_library_read_lazy_messages) {
+        struct bus1_dbus_message *reply;
+        struct bus1_dbus_slot *slot;
+        uint64_t checked, direct;
+        uint32_t heard = 0;
+
+        ck_assert_int_eq(bus1_dbus_lookup_object_with_flags(client, NAME, "/lazy",
+                                                            BUS1_DBUS_LOOKUP_CHECK, &checked, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_call_method(client, to, NULL, "/lazy", NAME, "Object", NULL,
+                                               &reply, NULL),
+                         0);
+        direct = bus1_dbus_message_take_handle(reply, 0);
+        bus1_dbus_message_unref(reply);
+        ck_assert_uint_ne(direct, BUS1_INVALID);
+        ck_assert_int_eq(
+                bus1_dbus_subscribe_handle(client, &slot, direct, NAME, "Beep", hear, &heard, NULL),
+                0);
+        ck_assert_int_eq(
+                bus1_dbus_call_method(client, to, NULL, "/lazy", NAME, "Beep", NULL, NULL, NULL),
+                0);
+        for (int i = 0; heard == 0; i++) {
+                ck_assert_int_lt(i, CALLS_MAX);
+                ck_assert_int_ge(bus1_dbus_wait(client, 10), 0);
+                ck_assert_int_ge(bus1_dbus_dispatch(client), 0);
+        }
+        ck_assert_uint_eq(heard, 7);
+        bus1_dbus_slot_free(slot);
+}
+END_TEST
+
 START_TEST(message_outlives_its_bus) {
         struct bus1_dbus_message *reply;
         const char *text;
@@ -444,6 +649,10 @@ int main(int argc, char **argv) {
         tcase_add_test(tcase, errors_arrive);
         tcase_add_test(tcase, invalid_values_are_refused);
         tcase_add_test(tcase, standard_interfaces_answer);
+        tcase_add_test(tcase, methods_of_vtables_need_no_message);
+        tcase_add_test(tcase, limits_hold);
+        tcase_add_test(tcase, credentials_need_no_message);
+        tcase_add_test(tcase, calls_of_the_library_read_lazy_messages);
         tcase_add_test(tcase, message_outlives_its_bus);
         tcase_add_test(tcase, messages_are_made_by_default);
         suite_add_tcase(suite, tcase);
