@@ -19,11 +19,10 @@ extern "C" {
 /*
  * From now on, the field message is NULL in some messages that this bus receives: in calls of
  * methods of the program's own tables and vtables, and in method returns that
- * bus1_dbus_call_method() returns, or bus1_dbus_call() for a handle. All these functions take such
- * a message: bus1_dbus_message_read(), bus1_dbus_reply(), bus1_dbus_reply_args(),
- * bus1_dbus_reply_values(), bus1_dbus_reply_error(), bus1_dbus_reply_path(), and those for
- * references and handles. Whether a message has its DBusMessage depends on the way that it took, so
- * ask for it with bus1_dbus_message_get_dbus().
+ * bus1_dbus_call_method() returns, or bus1_dbus_call() for a handle. All functions of this library
+ * that take a received message take such a message: those that read values, reply, let a call
+ * continue, tell the credentials, and those for references and handles. Whether a message has its
+ * DBusMessage depends on the way that it took, so ask for it with bus1_dbus_message_get_dbus().
  */
 void bus1_dbus_set_lazy_messages(struct bus1_dbus *bus, bool lazy);
 /*
