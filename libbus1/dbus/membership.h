@@ -27,11 +27,11 @@
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
  * lowest to the highest: error, exists, wire, address, connect, use, slot, message-limits, tree,
- * table, values-walk < node, spent < message < channel-node, outgoing, subscriber, values-append, values-read < pending, object,
- * object-signal, interface < channel, wait, target < session < receive < call < request, driver <
- * driver-async, subscribe < subscribe-handle, watch-name, values-call < access, answer, property <
- * changed, manager, introspect < properties, serve, fallback < object-call < dispatch < bus.
- * event.c is a library of its own.
+ * table, values-walk < node, spent < message < channel-node, outgoing, subscriber, values-append,
+ * values-read < pending, object, object-signal, interface < channel, wait, target < session <
+ * receive < call < request, driver < driver-async, subscribe < subscribe-handle, watch-name,
+ * values-call < access, answer, property < changed, manager, introspect < properties, serve,
+ * fallback < object-call < dispatch < bus. event.c is a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
