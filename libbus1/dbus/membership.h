@@ -27,7 +27,8 @@
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
  * lowest to the highest: error, wire, connect, use, slot < node < message < channel-node, outgoing <
  * pending, object < channel, wait < session < receive < call < driver < introspect, properties <
- * object-call < dispatch < bus. event.c is a library of its own.
+ * object-call < dispatch < bus. event.c and glib.c are
+ * libraries of their own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
