@@ -269,7 +269,7 @@ static int call_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
         int r;
 
         r = call_start(bus, to, message, ret_node, handles, n_handles, timeout_ms, &p, &received);
-        if (r == -EBADRQC && !handle_is_known(bus, to)) {
+        if (r == -EBADRQC && to != BUS1_DBUS_BUS && !handle_is_known(bus, to)) {
                 dbus_set_error_const(error, DBUS_ERROR_NAME_HAS_NO_OWNER, OWNER_GONE_TEXT);
                 return r;
         }

@@ -25,10 +25,10 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, use, slot < node < message < channel-node, outgoing <
- * pending, object < channel, wait < session < receive < call < driver < introspect, properties <
- * object-call < dispatch < bus. event.c and glib.c are
- * libraries of their own.
+ * lowest to the highest: error, wire, connect, use, slot, values-walk < node < message <
+ * channel-node, outgoing, values-append, values-read < pending, object < channel, wait < session <
+ * receive < call < driver < values-call < introspect, properties < object-call < dispatch < bus.
+ * event.c and glib.c are libraries of their own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */

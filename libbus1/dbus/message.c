@@ -218,7 +218,7 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
         r = send_and_wait(bus, to, &m.message, deadline, ret_received);
         use_end(bus);
         /* The core, or the session node, has ended before the library has heard of it. */
-        if (r == -ESHUTDOWN || (r == -EBADRQC && to == bus->session))
+        if (r == -ESHUTDOWN || (r == -EBADRQC && to == bus->session && !handle_is_known(bus, to)))
                 return -ENOTCONN;
         if (r < 0)
                 return r;
