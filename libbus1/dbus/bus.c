@@ -44,7 +44,7 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         bus->socket_fd = joined->socket_fd;
         bus->epoll_fd = steal_fd(&epoll_fd);
         bus->timer_fd = steal_fd(&timer_fd);
-        bus->timer_armed = UINT64_MAX;
+        bus->timer_armed = bus->announce_at = UINT64_MAX;
         bus->session = joined->session;
         bus->generation = use_generation();
         *ret_bus = bus;
@@ -90,7 +90,12 @@ static int open_environment(struct bus1_dbus **ret_bus, const char *variable, co
 }
 
 PUBLIC int bus1_dbus_open_session(struct bus1_dbus **ret_bus, DBusError *error) {
-        return open_environment(ret_bus, "DBUS_SESSION_BUS_ADDRESS", "unix:runtime=yes", error);
+        int r;
+
+        r = open_environment(ret_bus, "DBUS_SESSION_BUS_ADDRESS", "unix:runtime=yes", error);
+        if (r >= 0)
+                (*ret_bus)->trusted = true;
+        return r;
 }
 
 PUBLIC int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error) {
@@ -106,6 +111,7 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
 
         if (!bus)
                 return NULL;
+        bus->leaving = true;
         while (bus->messages)
                 incoming_message_orphan(bus->messages);
         while (bus->slots)
@@ -173,6 +179,7 @@ PUBLIC int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop) {
                 r = use_begin(bus);
                 if (r < 0)
                         return r;
+                bus_announce(bus);
                 r = waits ? receive_waiting(bus, -1) : 1;
                 use_end(bus);
                 if (r > 0)

@@ -15,7 +15,7 @@
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
-#include "libbus1/dbus/object.h"
+#include "libbus1/dbus/object-call.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
 #include "libbus1/dbus/use.h"
@@ -56,7 +56,7 @@ static bool message_is_copy(const struct bus1_dbus_message *m) {
         const struct incoming_message *message = (const struct incoming_message *)m;
 
         if (dbus_message_get_no_reply(m->message))
-                return !m->bus->objects_by_path;
+                return !m->bus->tree;
         return message->reply_handle == BUS1_INVALID && !message->had_reply_handle;
 }
 
@@ -172,6 +172,8 @@ PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
                 return r;
         bus->n_dispatching++;
         r = dispatch_one(bus);
+        if (!bus->freed)
+                bus_announce(bus);
         bus->n_dispatching--;
         use_end(bus);
         if (bus->freed) {

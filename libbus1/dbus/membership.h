@@ -25,16 +25,18 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, use, slot, values-walk < node < message <
- * channel-node, outgoing, values-append, values-read < pending, object < channel, wait < session <
- * receive < call < driver < values-call < introspect, properties < object-call < dispatch < bus.
- * event.c and glib.c are libraries of their own.
+ * lowest to the highest: error, wire, connect, use, slot, values-walk, tree, table < node < message
+ * < channel-node, outgoing, values-append, values-read < pending, object, interface < channel, wait,
+ * target < session < receive < call < driver < values-call, access, answer, property < changed,
+ * manager, introspect < properties, serve, fallback < object-call < dispatch < bus. event.c and
+ * glib.c are libraries of their own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
 #define HASH_NONFATAL_OOM 1
 /* The default hash causes warnings. No other client chooses the keys, so any hash will do. */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
+#include <bus1/dbus-vtable.h>
 #include <bus1/dbus.h>
 #include <uthash.h>
 
@@ -82,10 +84,22 @@ struct bus1_dbus {
         struct incoming *incoming;
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_slot *slots;
-        struct bus1_dbus_object *objects_by_path;
         struct bus1_dbus_object *objects;
+        struct branch *tree;  /* by path */
+        struct table *tables; /* by their source */
+        unsigned n_enumerators;
+        unsigned n_managers;
+        struct bus1_dbus_object *unannounced; /* with new interfaces */
+        /* announce them, before anything else is sent; NULL: there are none */
+        void (*announce)(struct bus1_dbus *bus);
+        uint64_t announce_at; /* the time by which to do so; UINT64_MAX: none */
+        bool is_announcing;
+        bool leaving;                      /* bus1_dbus_free() frees the objects */
         struct incoming_message *messages; /* all that are still referenced */
 
+        bool trusted; /* no call is checked, see access.h */
+        bus1_dbus_check_fn check_fn;
+        void *check_userdata;
         bus1_dbus_end_fn end_fn;
         void *end_userdata;
         bus1_dbus_message_fn signal_fn;
@@ -109,6 +123,12 @@ static inline bool text_is_valid(const char *text) {
 
 static inline bool message_is(DBusMessage *message, int type) {
         return message && dbus_message_get_type(message) == type;
+}
+
+/* Announce what is not announced yet. */
+static inline void bus_announce(struct bus1_dbus *bus) {
+        if (bus->announce)
+                bus->announce(bus);
 }
 
 /* Nanoseconds until a deadline; UINT64_MAX: there is none. */

@@ -194,6 +194,7 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
                 to = bus->session;
         if (to == BUS1_INVALID || bus->gone)
                 return -ENOTCONN;
+        bus_announce(bus);
         for (size_t i = 0; i < n_created; i++)
                 transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)

@@ -31,6 +31,7 @@ struct incoming_message {
         bool had_reply_handle; /* one came with the call, even if the caller has gone since */
         bool replied;
         bool no_handles; /* the caller cannot get handles in the reply */
+        bool allowed;    /* the program lets the call pass, see access.h */
         struct incoming_message *prev, *next;
 };
 

@@ -4,19 +4,27 @@
  * Objects answer calls, emit signals, and are published
  *
  * A call that arrived on the node of an object is a call of that object. For any other call, its
- * path selects the object. Before the method runs, the signature of the arguments is compared with
- * the object's tables. The standard interfaces are such tables, too.
+ * path selects the object, or a fallback. Before the method runs, the library checks the right to
+ * call it, and compares the signature of the arguments with the table.
  */
+
+#include "libbus1/dbus/object-call.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "libbus1/dbus/access.h"
+#include "libbus1/dbus/answer.h"
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/introspect.h"
+#include "libbus1/dbus/manager.h"
 #include "libbus1/dbus/message.h"
-#include "libbus1/dbus/object.h"
+#include "libbus1/dbus/node.h"
+#include "libbus1/dbus/properties.h"
+#include "libbus1/dbus/tree.h"
 
 PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error) {
         if (!object || !object->path)
@@ -47,121 +55,210 @@ PUBLIC int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus
         return bus1_dbus_reply_args(call, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
 }
 
-/* calls */
+/* standard interfaces */
 
-/* Without an interface (NULL), the first interface that has the method is meant. */
-static const struct bus1_dbus_method *find_method(const struct bus1_dbus_interface *interfaces,
-                                                  const char *interface, const char *name) {
-        for (const struct bus1_dbus_interface *i = interfaces; i && i->name; i++) {
-                if (interface && strcmp(i->name, interface) != 0)
-                        continue;
-                for (const struct bus1_dbus_method *m = i->methods; m && m->name; m++)
-                        if (strcmp(m->name, name) == 0)
-                                return m;
-        }
-        return NULL;
-}
-
-static int reply_unknown_object(struct bus1_dbus_message *call) {
-        return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_OBJECT, "No object at %s",
-                                     dbus_message_get_path(call->message));
-}
-
-static int reply_unknown_method(struct bus1_dbus_object *object, struct bus1_dbus_message *call) {
-        const char *interface = dbus_message_get_interface(call->message);
-
-        if (interface && !object_has_interface(object, interface))
-                return object_reply_unknown_interface(object, call, interface);
-        return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No method %s at %s",
-                                     dbus_message_get_member(call->message),
-                                     bus1_dbus_object_get_path(object));
-}
-
-/* The standard interfaces. The userdata of their methods is the object; NULL: there is none. */
-
-static const struct bus1_dbus_interface *standard_interfaces(const struct bus1_dbus_object *object);
-
-static int peer_ping(struct bus1_dbus_message *call, void *object) {
+static int peer_ping(const struct target *target, struct bus1_dbus_message *call,
+                     DBusError *error) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
 }
 
-static int peer_get_machine_id(struct bus1_dbus_message *call, void *object) {
-        DBusError error = DBUS_ERROR_INIT;
+static int peer_get_machine_id(const struct target *target, struct bus1_dbus_message *call,
+                               DBusError *error) {
         char *id;
         int r;
 
-        id = dbus_try_get_local_machine_id(&error);
-        if (!id) {
-                bus1_dbus_reply_error(call, DBUS_ERROR_FAILED, "%s", error.message);
-                dbus_error_free(&error);
-                return 0;
-        }
+        id = dbus_try_get_local_machine_id(error);
+        if (!id)
+                return -EIO;
         r = bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &id, DBUS_TYPE_INVALID);
         dbus_free(id);
         return r;
 }
 
-static int introspectable_introspect(struct bus1_dbus_message *call, void *object) {
-        const char *path = dbus_message_get_path(call->message);
+static int introspectable_introspect(const struct target *target, struct bus1_dbus_message *call,
+                                     DBusError *error) {
         CLEANUP_FREE char *xml = NULL;
+        int r;
 
-        if (!object && !path_has_objects(call->bus, path))
-                return reply_unknown_object(call);
-        xml = introspect_object(call->bus, object, path, standard_interfaces(object));
-        if (!xml)
-                return -ENOMEM;
+        r = introspect_target(target, &xml, error);
+        if (r <= 0)
+                return r < 0 ? r : answer_unknown_object(call);
         return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &xml, DBUS_TYPE_INVALID);
 }
 
-/* A signature of NULL accepts any arguments. */
-static const struct bus1_dbus_method peer_methods[] = {
-        {"Ping", NULL, "", peer_ping, NULL},
-        {"GetMachineId", NULL, "s", peer_get_machine_id, "machine_uuid"},
-        {},
+static int manager_get_managed_objects(const struct target *target, struct bus1_dbus_message *call,
+                                       DBusError *error) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
+        DBusMessageIter iter;
+        int r;
+
+        reply = dbus_message_new_method_return(call->message);
+        if (!reply)
+                return -ENOMEM;
+        dbus_message_iter_init_append(reply, &iter);
+        r = manager_append_objects(target->bus, target->path, &iter, error);
+        return r < 0 ? r : bus1_dbus_reply(call, reply, NULL, 0);
+}
+
+/* Where a standard method is. */
+enum place {
+        EVERYWHERE,
+        AT_OBJECTS, /* also those of fallbacks */
+        AT_MANAGERS,
 };
 
-static const struct bus1_dbus_method introspectable_methods[] = {
-        {"Introspect", NULL, "s", introspectable_introspect, "xml_data"},
-        {},
+struct standard_method {
+        const char *interface;
+        const char *name;
+        const char *signature; /* NULL: any arguments */
+        enum place place;
+        int (*run)(const struct target *target, struct bus1_dbus_message *call, DBusError *error);
 };
 
-static const struct bus1_dbus_interface *
-standard_interfaces(const struct bus1_dbus_object *object) {
-        static const struct bus1_dbus_interface interfaces[] = {
-                {DBUS_INTERFACE_PROPERTIES, properties_methods, NULL, properties_signals},
-                {DBUS_INTERFACE_PEER, peer_methods, NULL, NULL},
-                {DBUS_INTERFACE_INTROSPECTABLE, introspectable_methods, NULL, NULL},
-                {},
-        };
+static const struct standard_method standard_methods[] = {
+        {DBUS_INTERFACE_PROPERTIES, "Get", "ss", AT_OBJECTS, properties_get},
+        {DBUS_INTERFACE_PROPERTIES, "GetAll", "s", AT_OBJECTS, properties_get_all},
+        {DBUS_INTERFACE_PROPERTIES, "Set", "ssv", AT_OBJECTS, properties_set},
+        {DBUS_INTERFACE_PEER, "Ping", NULL, EVERYWHERE, peer_ping},
+        {DBUS_INTERFACE_PEER, "GetMachineId", NULL, EVERYWHERE, peer_get_machine_id},
+        {DBUS_INTERFACE_INTROSPECTABLE, "Introspect", NULL, EVERYWHERE, introspectable_introspect},
+        {OBJECT_MANAGER_INTERFACE, "GetManagedObjects", "", AT_MANAGERS,
+         manager_get_managed_objects},
+};
 
-        /* a path without an object has no properties */
-        return object ? interfaces : interfaces + 1;
+static const struct standard_method *find_standard(const char *interface, const char *name) {
+        static const char prefix[] = "org.freedesktop.DBus.";
+
+        if (!interface || strncmp(interface, prefix, sizeof(prefix) - 1) != 0)
+                return NULL;
+        for (size_t i = 0; i < sizeof(standard_methods) / sizeof(standard_methods[0]); i++)
+                if (strcmp(standard_methods[i].interface, interface) == 0 &&
+                    strcmp(standard_methods[i].name, name) == 0)
+                        return &standard_methods[i];
+        return NULL;
+}
+
+/* Is the method at the target? Returns 1, 0, or a negative errno of a find function. */
+static int standard_is_at(const struct standard_method *method, const struct target *target,
+                          DBusError *error) {
+        const struct branch *branch;
+
+        switch (method->place) {
+        case EVERYWHERE:
+                return 1;
+        case AT_OBJECTS:
+                return target_exists(target, error);
+        default:
+                if (!target->object || !target->object->path)
+                        return 0;
+                branch = tree_find(target->bus, target->object->path);
+                return branch && branch->is_manager;
+        }
+}
+
+static int run_standard(const struct standard_method *method, const struct target *target,
+                        struct bus1_dbus_message *call, DBusError *error) {
+        if (method->signature && !dbus_message_has_signature(call->message, method->signature))
+                return answer_wrong_arguments(call, method->signature);
+        return method->run(target, call, error);
+}
+
+/* calls */
+
+static int run_member(const struct walk *walk, const struct member *member,
+                      struct bus1_dbus_message *call) {
+        int r;
+
+        r = access_check(walk, member, call);
+        if (r != 1)
+                return r;
+        if (member->signature && !dbus_message_has_signature(call->message, member->signature))
+                return answer_wrong_arguments(call, member->signature);
+        if (!member->handler)
+                return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
+        r = member->handler(call, member_userdata(member, walk->userdata));
+        return r < 0 ? r : 0;
+}
+
+/* Run what the call is for. Returns like the functions of properties.h. */
+static int run(const struct target *target, struct bus1_dbus_message *call, DBusError *error) {
+        const char *interface = dbus_message_get_interface(call->message);
+        const char *name = dbus_message_get_member(call->message);
+        const struct standard_method *standard = find_standard(interface, name);
+        const struct member *member;
+        struct walk walk;
+        int r;
+
+        r = standard ? standard_is_at(standard, target, error) : 0;
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return run_standard(standard, target, call, error);
+        r = target_find_member(target, interface, MEMBER_METHOD, name, &walk, &member, error);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return run_member(&walk, member, call);
+        r = target_exists(target, error);
+        if (r <= 0)
+                return r < 0 ? r : answer_unknown_object(call);
+        return answer_unknown_method(target, call, error);
+}
+
+/* The object at whose node the call arrived; NULL: the path of the call tells the object. */
+static struct bus1_dbus_object *object_of_node(const struct bus1_dbus_message *call) {
+        const struct node *node = node_find(call->bus, call->node);
+
+        return node && node->kind == NODE_OBJECT ? node->data : NULL;
 }
 
 int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                     struct bus1_dbus_message *call) {
-        DBusMessage *m = call->message;
-        const char *interface = dbus_message_get_interface(m), *member = dbus_message_get_member(m);
-        const struct bus1_dbus_method *method = NULL;
-        void *userdata;
+        DBusError error = DBUS_ERROR_INIT;
+        struct target target;
+        int r;
 
-        if (!object)
-                HASH_FIND_STR(bus->objects_by_path, dbus_message_get_path(m), object);
-        userdata = object;
-        if (interface)
-                method = find_method(standard_interfaces(object), interface, member);
-        if (!method && object) {
-                method = find_method(object->interfaces, interface, member);
-                userdata = object->userdata;
+        do {
+                target = object ? target_of_object(object)
+                                : target_at_path(bus, dbus_message_get_path(call->message));
+                r = run(&target, call, &error);
+                if (r == ACCESS_AGAIN && !call->bus)
+                        r = 0; /* the check function has freed the bus */
+                else if (r == ACCESS_AGAIN)
+                        object = object_of_node(call);
+        } while (r == ACCESS_AGAIN);
+        if (r < 0 && dbus_error_is_set(&error))
+                r = bus1_dbus_reply_error(call, error.name, "%s", error.message);
+        dbus_error_free(&error);
+        return r;
+}
+
+PUBLIC int bus1_dbus_message_continue(struct bus1_dbus_message *call, int result) {
+        struct incoming_message *m = (struct incoming_message *)call;
+        int r;
+
+        if (!call || !message_is(call->message, DBUS_MESSAGE_TYPE_METHOD_CALL) ||
+            (result >= 0 && result != BUS1_DBUS_CHECK_REFUSE && result != BUS1_DBUS_CHECK_ALLOW))
+                return -EINVAL;
+        if (m->replied)
+                return -EALREADY;
+        if (!call->bus)
+                return -ENOTCONN;
+        if (result == BUS1_DBUS_CHECK_REFUSE)
+                return bus1_dbus_reply_error(call, DBUS_ERROR_ACCESS_DENIED,
+                                             "Access to %s is not permitted",
+                                             dbus_message_get_member(call->message));
+        if (result < 0) {
+                reply_errno(call, result);
+                return 0;
         }
-        if (!method)
-                return object ? reply_unknown_method(object, call) : reply_unknown_object(call);
-        if (method->in && !dbus_message_has_signature(m, method->in))
-                return bus1_dbus_reply_error(call, DBUS_ERROR_INVALID_ARGS,
-                                             "%s takes arguments of signature \"%s\", not \"%s\"",
-                                             method->name, method->in,
-                                             dbus_message_get_signature(m));
-        return method->handler(call, userdata);
+        m->allowed = true;
+        bus1_dbus_message_ref(call);
+        r = object_dispatch(call->bus, object_of_node(call), call);
+        if (r < 0 && m->reply_handle != BUS1_INVALID)
+                reply_errno(call, r);
+        bus1_dbus_message_unref(call);
+        return 0;
 }
 
 /* signals */
@@ -181,5 +278,5 @@ PUBLIC int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *in
         va_start(args, first_arg_type);
         ok = dbus_message_append_args_valist(signal, first_arg_type, args);
         va_end(args);
-        return ok ? bus1_dbus_emit(object->bus, signal) : -ENOMEM;
+        return ok ? object_emit(object, signal) : -ENOMEM;
 }

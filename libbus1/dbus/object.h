@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Objects: tables of methods, properties and signals behind a path, a handle, or both
+ * Objects: interfaces behind a path, a handle, or both
  *
  * An object can have several nodes, and a call that arrives on any of them is a call of the object:
  *
@@ -13,54 +13,55 @@
  *        one for each direct channel   the member that looked up the object
  *        to this object only
  *
- * object.c keeps the objects of a bus. object-call.c runs their methods. properties.c implements
- * org.freedesktop.DBus.Properties, and introspect.c makes introspection data.
+ * object.c keeps the objects of a bus, and interface.c their interfaces. tree.h has the objects by
+ * path. target.h finds what a call is for, and object-call.c runs the methods.
  */
 
-#include "libbus1/dbus/membership.h"
+#include "libbus1/dbus/table.h"
+
+#define OBJECT_MANAGER_INTERFACE "org.freedesktop.DBus.ObjectManager"
+
+/* An interface of an object, or of a fallback (target.h). */
+struct interface {
+        char *name;
+        struct table *table;
+        void *userdata;
+        bool of_fallback;
+        bool announced; /* InterfacesAdded was sent, or need not be */
+        struct interface *prev, *next;
+};
 
 struct bus1_dbus_object {
         struct bus1_dbus *bus;
         char *path; /* NULL: reached only by handle */
-        const struct bus1_dbus_interface *interfaces;
-        void *userdata;
+        struct interface *interfaces;
+        void *userdata; /* for the tables of <bus1/dbus.h> */
         /* both are made by bus1_dbus_object_get_handle(); BUS1_INVALID: not made, or ended */
         uint64_t node;
         uint64_t handle;
         uint64_t published; /* BUS1_INVALID: not published */
         char *exported;     /* the path of bus1_dbus_reply_path(); NULL: not exported */
         bus1_dbus_object_fn unreferenced;
-        UT_hash_handle hh; /* in bus->objects_by_path */
         struct bus1_dbus_object *prev, *next;
+        /* see manager.h */
+        bool is_announced;   /* InterfacesAdded was sent, or need not be */
+        bool is_unannounced; /* in bus->unannounced: there are new interfaces */
+        struct bus1_dbus_object *prev_unannounced, *next_unannounced;
 };
 
 /* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
 /* The call is one of this object, whatever its PATH. Returns 0 or -ENOMEM. */
 int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call);
-/* Is name that of a standard interface, which every object has, or of one of the object's own? */
-bool object_has_interface(const struct bus1_dbus_object *object, const char *name);
-int object_reply_unknown_interface(const struct bus1_dbus_object *object,
-                                   struct bus1_dbus_message *call, const char *interface);
+/* Emit a signal of this object. */
+int object_emit(struct bus1_dbus_object *object, DBusMessage *signal);
 
-/*
- * Answer a call of the object, or, if object is NULL, of the object at the call's path. When the
- * result is a negative errno, the caller of this function sends an error reply, unless the call was
- * answered.
- */
-int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
-                    struct bus1_dbus_message *call);
+/* interfaces */
 
-/* The tables of org.freedesktop.DBus.Properties. The methods take the object as userdata. */
-extern const struct bus1_dbus_method properties_methods[];
-extern const struct bus1_dbus_signal properties_signals[];
-
-/*
- * The XML text of an object, with the standard interfaces in front of its own. If object is NULL,
- * the text is about a path without an object. Returns NULL when memory runs out. The caller frees
- * the text.
- */
-char *introspect_object(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *path,
-                        const struct bus1_dbus_interface *standard);
-/* Is an object at or below the path? */
-bool path_has_objects(struct bus1_dbus *bus, const char *path);
+/* Make an interface. Takes over the reference to the table, even on failure. NULL: no memory. */
+struct interface *interface_new(struct bus1_dbus *bus, const char *name, struct table *table,
+                                void *userdata);
+void interface_free(struct bus1_dbus *bus, struct interface *interface);
+/* Does the library implement this interface itself? */
+bool interface_is_standard(const char *name);
+struct interface *object_find_interface(const struct bus1_dbus_object *object, const char *name);

@@ -219,7 +219,7 @@ int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received *
 
 int receive_waiting(struct bus1_dbus *bus, int timeout_ms) {
         uint64_t timeout = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * NS_PER_MS;
-        uint64_t left = time_left(bus->pending ? bus->pending->deadline : UINT64_MAX);
+        uint64_t left = time_left(wait_deadline(bus));
         struct bus1_received *received;
         int r;
 
@@ -238,6 +238,7 @@ PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
         r = use_begin(bus);
         if (r < 0)
                 return r;
+        bus_announce(bus);
         if (!bus->can_wait || bus->incoming || bus->gone) {
                 r = wait_for_all(bus, timeout_ms);
         } else {

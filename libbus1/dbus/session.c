@@ -11,7 +11,7 @@
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
-#include "libbus1/dbus/object.h"
+#include "libbus1/dbus/tree.h"
 
 #define SESSION_INTERFACE "org.bus1.Session1"
 
@@ -43,7 +43,7 @@ static int session_open_channel(struct bus1_dbus_message *call) {
                                    DBUS_TYPE_UINT64, &lookup, DBUS_TYPE_INVALID))
                 return -EINVAL;
         if (narrow) {
-                HASH_FIND_STR(bus->objects_by_path, path, object);
+                object = tree_find_object(bus, path);
                 if (!object)
                         return -ENOENT;
         }

@@ -10,6 +10,12 @@
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/use.h"
 
+uint64_t wait_deadline(const struct bus1_dbus *bus) {
+        uint64_t deadline = bus->pending ? bus->pending->deadline : UINT64_MAX;
+
+        return deadline < bus->announce_at ? deadline : bus->announce_at;
+}
+
 void wait_arm(struct bus1_dbus *bus) {
         struct itimerspec spec = {};
         uint64_t due = UINT64_MAX;
@@ -18,8 +24,8 @@ void wait_arm(struct bus1_dbus *bus) {
                 return; /* it is the parent's timer */
         if (bus->incoming)
                 due = 0;
-        else if (bus->pending)
-                due = bus->pending->deadline;
+        else
+                due = wait_deadline(bus);
         /*
          * Leave a timer that expires too early as it is: looking at the queues too early costs less
          * than a system call for every message.

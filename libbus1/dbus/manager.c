@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "libbus1/dbus/manager.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "libbus1/dbus/property.h"
+#include "libbus1/dbus/tree.h"
+#include "libbus1/dbus/wait.h"
+
+/* After a failure, for example because a quota was used up, announce again after this time. */
+#define AGAIN_NS (10 * NS_PER_MS)
+
+static const struct branch *manager_find(struct bus1_dbus *bus, const char *path) {
+        const struct branch *branch;
+
+        if (bus->n_managers == 0)
+                return NULL;
+        branch = tree_find_nearest(bus, path);
+        if (branch && strcmp(branch->path, path) == 0)
+                branch = branch->parent;
+        while (branch && !branch->is_manager)
+                branch = branch->parent;
+        return branch;
+}
+
+const char *manager_path(struct bus1_dbus *bus, const char *path) {
+        const struct branch *branch = manager_find(bus, path);
+
+        return branch ? branch->path : NULL;
+}
+
+/* what signals and GetManagedObjects have */
+
+/* All interfaces that the library implements itself for an object, or those for its signals. */
+static int append_standard(struct bus1_dbus *bus, const char *path,
+                           int (*append)(DBusMessageIter *to, const char *name),
+                           DBusMessageIter *to) {
+        const struct branch *branch = tree_find(bus, path);
+        int r;
+
+        r = append(to, DBUS_INTERFACE_PEER);
+        if (r >= 0)
+                r = append(to, DBUS_INTERFACE_INTROSPECTABLE);
+        if (r >= 0)
+                r = append(to, DBUS_INTERFACE_PROPERTIES);
+        if (r >= 0 && branch && branch->is_manager)
+                r = append(to, OBJECT_MANAGER_INTERFACE);
+        return r;
+}
+
+static int append_name(DBusMessageIter *to, const char *name) {
+        return dbus_message_iter_append_basic(to, DBUS_TYPE_STRING, &name) ? 0 : -ENOMEM;
+}
+
+/* Append the entry of an interface, with properties of the target. */
+static int append_interface(const struct target *target, const char *name,
+                            enum property_choice choice, DBusMessageIter *to, DBusError *error) {
+        DBusMessageIter entry;
+        int r;
+
+        if (!dbus_message_iter_open_container(to, DBUS_TYPE_DICT_ENTRY, NULL, &entry))
+                return -ENOMEM;
+        r = append_name(&entry, name);
+        if (r >= 0)
+                r = properties_append(target, name, choice, &entry, error);
+        return container_end(to, &entry, r);
+}
+
+static int append_empty(DBusMessageIter *to, const char *name) {
+        static const struct target nothing;
+
+        return append_interface(&nothing, name, PROPERTIES_NONE, to, NULL);
+}
+
+/*
+ * Append the interfaces of a target, only those that were not announced, or all, with the standard
+ * ones. Returns their number without the standard ones.
+ */
+static int append_interfaces(const struct target *target, bool unannounced, bool standard,
+                             enum property_choice choice, DBusMessageIter *to, DBusError *error) {
+        DBusMessageIter array;
+        struct walk walk;
+        int r = 0, n = 0;
+
+        if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "{sa{sv}}", &array))
+                return -ENOMEM;
+        walk_begin(&walk, target, NULL);
+        while (r >= 0 && (r = walk_next(&walk, MEMBER_METHOD, NULL, error)) > 0) {
+                r = walk_is_first(&walk, error);
+                if (r <= 0 || (unannounced && walk.interface->announced))
+                        continue;
+                if (standard && n == 0)
+                        r = append_standard(target->bus, target->path, append_empty, &array);
+                if (r >= 0)
+                        r = append_interface(target, walk.interface->name, choice, &array, error);
+                n++;
+        }
+        r = container_end(to, &array, r);
+        return r < 0 ? r : n;
+}
+
+/* Append the names of the interfaces; of an object only its own. Returns like append_interfaces().
+ */
+static int append_names(const struct target *target, const struct interface *only, bool standard,
+                        DBusMessageIter *to) {
+        DBusMessageIter array;
+        struct walk walk;
+        int r = 0, n = 0;
+
+        if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "s", &array))
+                return -ENOMEM;
+        walk_begin(&walk, target, NULL);
+        while (r >= 0 && (r = walk_next(&walk, MEMBER_METHOD, NULL, NULL)) > 0) {
+                if (only && walk.interface != only)
+                        continue;
+                r = walk_is_first(&walk, NULL);
+                if (r <= 0 || (target->object && !walk.interface->announced))
+                        continue;
+                r = append_name(&array, walk.interface->name);
+                n++;
+        }
+        if (r >= 0 && standard && n > 0)
+                r = append_standard(target->bus, target->path, append_name, &array);
+        r = container_end(to, &array, r);
+        return r < 0 ? r : n;
+}
+
+/* signals */
+
+/* Make a signal of the manager, up to its first argument, which is the path of the object. */
+static DBusMessage *signal_new(const char *manager, const char *member, const char *path,
+                               DBusMessageIter *iter) {
+        DBusMessage *signal;
+
+        signal = dbus_message_new_signal(manager, OBJECT_MANAGER_INTERFACE, member);
+        if (!signal)
+                return NULL;
+        dbus_message_iter_init_append(signal, iter);
+        if (!dbus_message_iter_append_basic(iter, DBUS_TYPE_OBJECT_PATH, &path)) {
+                dbus_message_unref(signal);
+                return NULL;
+        }
+        return signal;
+}
+
+/* Emit InterfacesAdded, unless it would have no interface. Returns their number. */
+static int emit_added(const struct target *target, const char *manager, bool unannounced,
+                      bool standard, enum property_choice choice) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
+        DBusMessageIter iter;
+        int r, n;
+
+        signal = signal_new(manager, "InterfacesAdded", target->path, &iter);
+        if (!signal)
+                return -ENOMEM;
+        n = append_interfaces(target, unannounced, standard, choice, &iter, NULL);
+        if (n <= 0)
+                return n;
+        r = bus1_dbus_emit(target->bus, signal);
+        return r < 0 ? r : n;
+}
+
+/*
+ * Emit InterfacesAdded. If a get function fails, the signal has no properties: then clients can ask
+ * for them.
+ */
+static int announce(const struct target *target, const char *manager, bool unannounced,
+                    bool standard) {
+        int r;
+
+        r = emit_added(target, manager, unannounced, standard, PROPERTIES_KEPT);
+        if (r < 0 && r != -ENOMEM && r != -EDQUOT && r != -ENOTCONN && r != -ECHILD)
+                r = emit_added(target, manager, unannounced, standard, PROPERTIES_NONE);
+        return r;
+}
+
+static int announce_object(struct bus1_dbus_object *object) {
+        const char *manager = manager_path(object->bus, object->path);
+        struct target target = target_of_object(object);
+        struct interface *interface;
+        int r = 0;
+
+        if (manager)
+                r = announce(&target, manager, true, !object->is_announced);
+        /* without memory or a quota, try again */
+        if (r == -ENOMEM || r == -EDQUOT)
+                return r;
+        DL_FOREACH(object->interfaces, interface) {
+                interface->announced = true;
+                object->is_announced = true;
+        }
+        return 0;
+}
+
+static void forget_unannounced(struct bus1_dbus_object *object) {
+        struct bus1_dbus *bus = object->bus;
+
+        if (!object->is_unannounced)
+                return;
+        object->is_unannounced = false;
+        DL_DELETE2(bus->unannounced, object, prev_unannounced, next_unannounced);
+        if (!bus->unannounced) {
+                bus->announce = NULL;
+                bus->announce_at = UINT64_MAX;
+        }
+}
+
+static void announce_all(struct bus1_dbus *bus) {
+        struct bus1_dbus_object *object;
+
+        if (bus->is_announcing)
+                return; /* a get function, or the signal itself, sends */
+        bus->is_announcing = true;
+        while ((object = bus->unannounced) && announce_object(object) >= 0)
+                forget_unannounced(object);
+        bus->is_announcing = false;
+        if (bus->unannounced)
+                bus->announce_at = now_ns() + AGAIN_NS;
+}
+
+void manager_interfaces_added(struct bus1_dbus_object *object) {
+        struct bus1_dbus *bus = object->bus;
+        struct interface *interface;
+
+        if (!object->path || bus->n_managers == 0) {
+                DL_FOREACH(object->interfaces, interface) {
+                        interface->announced = true;
+                        object->is_announced = true;
+                }
+                return;
+        }
+        if (object->is_unannounced)
+                return;
+        object->is_unannounced = true;
+        DL_APPEND2(bus->unannounced, object, prev_unannounced, next_unannounced);
+        bus->announce = announce_all;
+        bus->announce_at = 0;
+        /* dispatch announces when the handler returns */
+        if (bus->n_dispatching == 0)
+                wait_arm(bus);
+}
+
+/* Is there something at the path without this interface? NULL: without the object. */
+static bool something_stays(const struct target *target, const struct interface *interface) {
+        struct walk walk;
+
+        walk_begin(&walk, target, NULL);
+        while (walk_next(&walk, MEMBER_METHOD, NULL, NULL) > 0)
+                if (interface ? walk.interface != interface : walk.interface->of_fallback)
+                        return true;
+        return false;
+}
+
+void manager_interfaces_removed(struct bus1_dbus_object *object, struct interface *interface) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
+        struct bus1_dbus *bus = object->bus;
+        struct target target = target_of_object(object);
+        const char *manager = NULL;
+        DBusMessageIter iter;
+        bool all;
+
+        if (!interface)
+                forget_unannounced(object);
+        if (object->path && !bus->leaving && object->is_announced)
+                manager = manager_path(bus, object->path);
+        if (!manager)
+                return;
+        all = !something_stays(&target, interface);
+        signal = signal_new(manager, "InterfacesRemoved", object->path, &iter);
+        /* the object goes in any case, so there is nobody to tell of an error */
+        if (signal && append_names(&target, interface, all, &iter) > 0)
+                (void)bus1_dbus_emit(bus, signal);
+        object->is_announced = !all;
+}
+
+/* the method */
+
+static int append_object(struct bus1_dbus *bus, const char *path, DBusMessageIter *array,
+                         DBusError *error) {
+        struct target target = target_at_path(bus, path);
+        DBusMessageIter entry;
+        struct walk walk;
+        int r;
+
+        /* Objects without an interface that shows itself are left out. */
+        walk_begin(&walk, &target, NULL);
+        do
+                r = walk_next(&walk, MEMBER_METHOD, NULL, error);
+        while (r > 0 && walk.interface->table->flags & BUS1_DBUS_VTABLE_HIDDEN);
+        if (r <= 0)
+                return r;
+        if (!dbus_message_iter_open_container(array, DBUS_TYPE_DICT_ENTRY, NULL, &entry))
+                return -ENOMEM;
+        r = dbus_message_iter_append_basic(&entry, DBUS_TYPE_OBJECT_PATH, &path)
+                    ? append_interfaces(&target, false, true, PROPERTIES_ALL, &entry, error)
+                    : -ENOMEM;
+        return container_end(array, &entry, r);
+}
+
+static int append_tree(struct bus1_dbus *bus, struct branch *top, DBusMessageIter *array,
+                       DBusError *error) {
+        struct branch *branch = top;
+        int r = 0;
+
+        while (r >= 0 && (branch = tree_next(top, branch, branch == top || !branch->is_manager)))
+                r = append_object(bus, branch->path, array, error);
+        return r;
+}
+
+/* Append what enumerators return and the tree does not have. */
+static int append_enumerated(struct bus1_dbus *bus, const struct branch *top,
+                             DBusMessageIter *array, DBusError *error) {
+        struct paths paths = {};
+        int r;
+
+        r = paths_enumerate(&paths, bus, top->path, true, error);
+        paths_sort(&paths);
+        for (size_t i = 0; i < paths.n && r >= 0; i++)
+                if (!tree_find(bus, paths.items[i]) && manager_find(bus, paths.items[i]) == top)
+                        r = append_object(bus, paths.items[i], array, error);
+        paths_free(&paths);
+        return r;
+}
+
+int manager_append_objects(struct bus1_dbus *bus, const char *path, DBusMessageIter *to,
+                           DBusError *error) {
+        struct branch *top = tree_find(bus, path);
+        DBusMessageIter array;
+        int r;
+
+        if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "{oa{sa{sv}}}", &array))
+                return -ENOMEM;
+        r = append_tree(bus, top, &array, error);
+        if (r >= 0)
+                r = append_enumerated(bus, top, &array, error);
+        return container_end(to, &array, r);
+}
+
+/* what the program says */
+
+PUBLIC int bus1_dbus_object_add_manager(struct bus1_dbus_object *object) {
+        struct branch *branch;
+
+        if (!object || !object->path)
+                return -EINVAL;
+        branch = tree_find(object->bus, object->path);
+        if (branch->is_manager)
+                return -EALREADY;
+        branch->is_manager = true;
+        object->bus->n_managers++;
+        return 0;
+}
+
+PUBLIC int bus1_dbus_emit_object_added(struct bus1_dbus *bus, const char *path) {
+        struct target target;
+        const char *manager;
+        int r;
+
+        if (!bus || !path || !dbus_validate_path(path, NULL))
+                return -EINVAL;
+        manager = manager_path(bus, path);
+        if (!manager)
+                return -ESRCH;
+        target = target_at_path(bus, path);
+        r = announce(&target, manager, false, true);
+        return r < 0 ? r : r == 0 ? -ENOENT : 0;
+}
+
+PUBLIC int bus1_dbus_emit_object_removed(struct bus1_dbus *bus, const char *path) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
+        DBusMessageIter iter;
+        struct target target;
+        const char *manager;
+        int r;
+
+        if (!bus || !path || !dbus_validate_path(path, NULL))
+                return -EINVAL;
+        manager = manager_path(bus, path);
+        if (!manager)
+                return -ESRCH;
+        target = target_at_path(bus, path);
+        signal = signal_new(manager, "InterfacesRemoved", path, &iter);
+        if (!signal)
+                return -ENOMEM;
+        r = append_names(&target, NULL, true, &iter);
+        if (r <= 0)
+                return r < 0 ? r : -ENOENT;
+        return bus1_dbus_emit(bus, signal);
+}
