@@ -128,11 +128,11 @@ static int check_arguments(const struct values_handles *handles, const char *typ
         int step, r;
 
         size.at = 0;
-        r = walk_begin(&w, types, handles ? TYPES_HANDLES : TYPES_ENTRIES, false, args);
+        r = types_walk_begin(&w, types, handles ? TYPES_HANDLES : TYPES_ENTRIES, false, args);
         if (r < 0)
                 return r;
         do {
-                step = walk_next(&w);
+                step = types_walk_next(&w);
                 if (step == STEP_OPEN)
                         size_open(&size, &w);
                 else if (step == STEP_BASIC)
@@ -202,11 +202,11 @@ static int append_arguments(DBusMessageIter *root, struct values_handles *handle
         struct walk w;
         int step, r;
 
-        r = walk_begin(&w, types, 0, true, args);
+        r = types_walk_begin(&w, types, 0, true, args);
         if (r < 0)
                 return r;
         for (; r >= 0; depth = w.depth) {
-                step = walk_next(&w);
+                step = types_walk_next(&w);
                 if (step == STEP_END)
                         break;
                 if (step == STEP_BASIC) {

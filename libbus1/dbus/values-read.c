@@ -48,7 +48,7 @@ static int reader_begin(struct reader *reader, const DBusMessageIter *iter, unsi
                         bool checked, const char *types, va_list args) {
         reader->iters[0] = *iter;
         reader->advance = false;
-        return walk_begin(&reader->walk, types, valid, checked, args);
+        return types_walk_begin(&reader->walk, types, valid, checked, args);
 }
 
 static DBusMessageIter *reader_iter(struct reader *reader) {
@@ -79,7 +79,7 @@ static int reader_next(struct reader *reader) {
 
         if (reader->advance)
                 dbus_message_iter_next(reader_iter(reader));
-        step = walk_next(w);
+        step = types_walk_next(w);
         reader->advance = step == STEP_BASIC || step == STEP_CLOSE;
         if (step == STEP_BASIC) {
                 type = w->type == TYPE_HANDLE ? DBUS_TYPE_UINT32 : w->type;

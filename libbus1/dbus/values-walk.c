@@ -98,7 +98,8 @@ static size_t types_first(const char *types) {
         return n;
 }
 
-int walk_begin(struct walk *walk, const char *types, unsigned valid, bool checked, va_list args) {
+int types_walk_begin(struct walk *walk, const char *types, unsigned valid, bool checked,
+                     va_list args) {
         if (!checked && !types_are_valid(types, valid))
                 return -EINVAL;
         walk->valid = valid;
@@ -140,7 +141,7 @@ static int walk_open_variant(struct walk *walk) {
         return walk_open(walk, DBUS_TYPE_VARIANT, types, strlen(types), 1);
 }
 
-int walk_next(struct walk *walk) {
+int types_walk_next(struct walk *walk) {
         struct walk_level *l = &walk->levels[walk->depth];
         const char *at;
         size_t n;

@@ -59,13 +59,14 @@ struct walk {
  * Begin. The walk has a copy of args, and the type string must live as long as the walk. After
  * success, the caller ends the walk. Returns -EINVAL for an invalid type string.
  */
-int walk_begin(struct walk *walk, const char *types, unsigned valid, bool checked, va_list args);
+int types_walk_begin(struct walk *walk, const char *types, unsigned valid, bool checked,
+                     va_list args);
 void walk_end(struct walk *walk);
 /*
  * The next enum step, or -EINVAL if the type string of a variant is not that of one value, or
  * -ELOOP if there are too many containers in one another. After an error there is no next step.
  */
-int walk_next(struct walk *walk);
+int types_walk_next(struct walk *walk);
 
 /* Is it a type string that is valid with these flags? NULL is not. */
 bool types_are_valid(const char *types, unsigned valid);
