@@ -101,18 +101,35 @@ def compare(path, library, headers, growing=()):
                    'that uses it would be started with the library of that release')
 
 
-def constants(headers, compiler):
-    """Returns {expression: value}. headers are paths; compiler is a command with its options."""
+def constant_names(headers):
+    """Returns the macros, enumerators and sizes of structures in the headers."""
     names = []
     for path in headers:
         with open(path, encoding='utf-8') as f:
             text = re.sub(r'/\*.*?\*/', ' ', f.read(), flags=re.S).replace('\\\n', ' ')
-        # what begins with a brace is the initializer of something
-        names += re.findall(r'^\s*#\s*define\s+(BUS1_\w+)[ \t]+[^{\s]', text, re.M)
+        names += re.findall(r'^\s*#\s*define\s+(BUS1_\w+)[ \t]+\S', text, re.M)
         for body in re.findall(r'\benum\b[^{;()]*\{(.*?)\}', text, re.S):
             names += re.findall(r'(?:^|,)\s*(BUS1_\w+)', body)
         names += [f'sizeof(struct {name})'
                   for name in re.findall(r'^struct (bus1_\w+) \{', text, re.M)]
+    return names
+
+
+def is_value(name, headers, compiler):
+    """Is a macro a value, and not an initializer or a type?"""
+    try:
+        constants(headers, compiler, [name])
+    except ValueError:
+        return False
+    return True
+
+
+def constants(headers, compiler, names):
+    """Returns {name: value}, for those of the names that the headers have.
+
+    headers are paths; compiler is a command with its options.
+    """
+    names = [name for name in names if name in set(constant_names(headers))]
     includes = ''.join(f'#include "{os.path.abspath(path)}"\n' for path in headers)
     shown = ''.join(f'        SHOW("{name}", {name});\n' for name in names)
     with tempfile.TemporaryDirectory(prefix='abi-') as directory:
@@ -134,12 +151,15 @@ def write_constants(values):
     return ''.join(f'{name} = {values[name]}\n' for name in sorted(values))
 
 
+def recorded_constants(path):
+    with open(path, encoding='utf-8') as f:
+        return parse_constants(f.read())
+
+
 def compare_constants(path, values, growing=()):
     """Yields what is wrong with the values, if the file at path has those of the last release."""
     sizes = {f'sizeof(struct {name})' for name in growing}
-    with open(path, encoding='utf-8') as f:
-        released = parse_constants(f.read())
-    for name, value in released.items():
+    for name, value in recorded_constants(path).items():
         if name not in values:
             yield f'{name} is not in the public headers any more'
         elif values[name] != value and \
