@@ -26,10 +26,10 @@
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
  * lowest to the highest: error, wire, connect, use, slot, values-walk, tree, table < node < message
- * < channel-node, outgoing, values-append, values-read < pending, object, interface < channel, wait,
- * target < session < receive < call < driver < values-call, access, answer, property < changed,
- * manager, introspect < properties, serve, fallback < object-call < dispatch < bus. event.c and
- * glib.c are libraries of their own.
+ * < channel-node, outgoing, values-append, values-read < pending, object, interface < channel,
+ * wait, target < session < receive < call < driver < values-call, access, answer, property <
+ * changed, manager, introspect < properties, serve, fallback < object-call < dispatch < bus.
+ * event.c and glib.c are libraries of their own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
