@@ -61,10 +61,13 @@ struct bus1_dbus_slot;
 /* joining */
 
 /*
- * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes). Returns
- * -EPROTONOSUPPORT when the bus does not speak bus1, -EACCES when it refuses the authentication,
- * -EREMCHG when it has another GUID than the address, or an error of the connection or of the call
- * of Hello.
+ * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes,
+ * unixexec:path=...), or at the first one that works of a list with semicolons. Each has 25
+ * seconds. If none works, the error is that of the first one. Returns -EPROTONOSUPPORT when the bus
+ * does not speak bus1, or it cannot be spoken at such an address (tcp:, nonce-tcp:, autolaunch:),
+ * -EADDRNOTAVAIL for an address of another kind or with wrong keys, -EACCES when the bus refuses
+ * the authentication, -EREMCHG when it has another GUID than the address, -ETIMEDOUT, or an error
+ * of the connection or of the call of Hello.
  */
 int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusError *error);
 /* Join the bus at $DBUS_SESSION_BUS_ADDRESS, or else at $XDG_RUNTIME_DIR/bus. */
@@ -433,7 +436,12 @@ int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object, bus1_dbus
  * direct channel to the object. Returns -EALREADY when the object is published.
  */
 int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
-/* Emit a signal of this object. The arguments are those of dbus_message_append_args(). */
+/*
+ * Emit a signal of this object. The arguments are those of dbus_message_append_args(). The signal
+ * goes to the bus, as a broadcast, and to those that have subscribed through a handle that the
+ * program has passed on (bus1_dbus_subscribe_handle() in <bus1/dbus-async.h>). The result is about
+ * the bus: a subscriber that cannot get the signal is told.
+ */
 int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *interface,
                           const char *member, int first_arg_type, ...);
 /* Emit PropertiesChanged with the present value of one property. */

@@ -75,7 +75,7 @@ static int append_kind(const struct target *target, const char *interface, uint6
 }
 
 static int emit(const struct target *target, DBusMessage *signal) {
-        return target->object ? object_emit(target->object, signal)
+        return target->object ? object_send_signal(target->object, signal)
                               : bus1_dbus_emit(target->bus, signal);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
@@ -26,7 +27,14 @@
 #define UNCONFIRMED_FDS_MAX 64
 #define UNCONFIRMED_HANDLES_MAX 1024
 
-void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup) {
+static void discard(struct channel *c) {
+        free(c->name);
+        free(c->path);
+        free(c);
+}
+
+void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup, const char *name,
+                 const char *path) {
         struct channel *c = calloc(1, sizeof(*c));
 
         if (!c)
@@ -34,10 +42,13 @@ void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup) {
         c->bus = bus;
         c->handle = handle;
         c->lookup = lookup;
+        c->name = strdup(name);
+        c->path = path ? strdup(path) : NULL;
         c->direct = c->control = BUS1_INVALID;
-        HASH_ADD(hh, bus->channels, handle, sizeof(c->handle), c);
+        if (c->name && (!path || c->path))
+                HASH_ADD(hh, bus->channels, handle, sizeof(c->handle), c);
         if (!c->hh.tbl)
-                free(c);
+                discard(c);
 }
 
 struct channel *channel_find(struct bus1_dbus *bus, uint64_t handle) {
@@ -53,7 +64,7 @@ void channel_free(struct channel *c) {
         HASH_DELETE(hh, c->bus->channels, c);
         if (c->released)
                 handle_release(c->bus, c->handle);
-        free(c);
+        discard(c);
 }
 
 static void forget(struct channel *c, struct outgoing *o) {

@@ -44,6 +44,8 @@ struct channel {
         struct bus1_dbus *bus;
         uint64_t handle; /* that the program has */
         uint64_t lookup; /* the number by which the bus knows the look-up */
+        char *name;      /* what was looked up */
+        char *path;      /* NULL: the name */
         enum channel_state state;
         unsigned n_wait;  /* messages that are sent through the bus before the next question */
         uint64_t direct;  /* the handle of the channel; BUS1_INVALID: not ready */
@@ -66,7 +68,8 @@ struct channel {
 };
 
 /* A looked-up handle may have a channel. Without memory it has none. */
-void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup);
+void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup, const char *name,
+                 const char *path);
 struct channel *channel_find(struct bus1_dbus *bus, uint64_t handle);
 void channel_free(struct channel *c);
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/scm.h"
+#include "libbus1/dbus/address.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/membership.h"
 
@@ -229,58 +229,14 @@ static int negotiate(struct sasl *s, struct joined *joined, DBusError *error) {
         return 0;
 }
 
-static int connect_unix(const char *path, bool abstract) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        size_t n = strlen(path);
-        CLEANUP_CLOSE int fd = -1;
-        socklen_t n_address;
-
-        if (n == 0 || n + 1 >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
-        memcpy(address.sun_path + (abstract ? 1 : 0), path, n);
-        n_address = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-                return -errno;
-        if (TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&address, n_address)) < 0)
-                return -errno;
-        return steal_fd(&fd);
-}
-
-/* Returns a socket, or a negative errno: -EAFNOSUPPORT for a kind of address that is not here. */
-static int connect_entry(DBusAddressEntry *entry) {
-        CLEANUP_FREE char *runtime = NULL;
-        const char *path;
-
-        if (strcmp(dbus_address_entry_get_method(entry), "unix") != 0)
-                return -EAFNOSUPPORT;
-        path = dbus_address_entry_get_value(entry, "path");
-        if (path)
-                return connect_unix(path, false);
-        path = dbus_address_entry_get_value(entry, "abstract");
-        if (path)
-                return connect_unix(path, true);
-        path = dbus_address_entry_get_value(entry, "runtime");
-        if (!path || strcmp(path, "yes") != 0)
-                return -EAFNOSUPPORT;
-        path = getenv("XDG_RUNTIME_DIR");
-        if (!path)
-                return -ENOENT;
-        if (asprintf(&runtime, "%s/bus", path) < 0) {
-                runtime = NULL;
-                return -ENOMEM;
-        }
-        return connect_unix(runtime, false);
-}
-
 static int join_entry(DBusAddressEntry *entry, struct joined *ret_joined, DBusError *error) {
         struct joined joined = {.session = BUS1_INVALID};
         struct sasl s = {.received_fd = -1, .deadline = now_ns() + JOIN_TIMEOUT_MS * NS_PER_MS};
         int r;
 
-        s.fd = connect_entry(entry);
+        s.fd = address_connect(entry, s.deadline, error);
         if (s.fd < 0)
-                return error_from_errno(error, s.fd, "Connecting to the bus");
+                return s.fd;
         r = sasl_authenticate(&s, dbus_address_entry_get_value(entry, "guid"), error);
         if (r >= 0)
                 r = negotiate(&s, &joined, error);
@@ -296,16 +252,26 @@ static int join_entry(DBusAddressEntry *entry, struct joined *ret_joined, DBusEr
 
 int membership_join(const char *address, struct joined *ret_joined, DBusError *error) {
         DBusAddressEntry **entries;
-        int n_entries, r = -EINVAL;
+        int n_entries, r = -EINVAL, first = 0;
 
         if (!dbus_parse_address(address, &entries, &n_entries, error))
                 return -EINVAL;
         /* D-Bus spec, "Server Addresses": try one address after the other until one works. */
         for (int i = 0; i < n_entries && r < 0; i++) {
-                if (error)
-                        dbus_error_free(error);
-                r = join_entry(entries[i], ret_joined, error);
+                DBusError next = DBUS_ERROR_INIT;
+
+                r = join_entry(entries[i], ret_joined, &next);
+                if (r < 0 && i == 0) {
+                        /* If none works, the error is that of the first one, as with libdbus-1. */
+                        first = r;
+                        dbus_move_error(&next, error);
+                }
+                dbus_error_free(&next);
         }
         dbus_address_entries_free(entries);
+        if (r < 0)
+                return first < 0 ? first : r;
+        if (error)
+                dbus_error_free(error);
         return r;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Joining a bus: its D-Bus address, the SASL handshake, and the negotiation of bus1
+ * Joining a bus: its D-Bus addresses, the SASL handshake, and the negotiation of bus1
  *
  * The connection is an ordinary D-Bus connection until NEGOTIATE_BUS1. The bus agrees in one of two
  * ways:
@@ -25,5 +25,8 @@ struct joined {
         uint64_t session; /* handle of the session node */
 };
 
-/* Connect, authenticate and negotiate bus1. The handshake has 25 seconds for each address. */
+/*
+ * Connect, authenticate and negotiate bus1. The address is a list, each element of which has 25
+ * seconds. If none of them works, the result and the error are those of the first one.
+ */
 int membership_join(const char *address, struct joined *ret_joined, DBusError *error);

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "libbus1/dbus/call.h"
 #include "libbus1/dbus/channel.h"
@@ -65,6 +64,21 @@ int call_bus_with_node(struct bus1_dbus *bus, const char *member, enum node_kind
         return r;
 }
 
+DBusMessage *driver_message_new(const char *interface, const char *member, int first_arg_type,
+                                ...) {
+        DBusMessage *m = dbus_message_new_method_call(BUS_NAME, BUS_PATH, interface, member);
+        va_list args;
+        bool ok;
+
+        va_start(args, first_arg_type);
+        ok = m && dbus_message_append_args_valist(m, first_arg_type, args);
+        va_end(args);
+        if (ok)
+                return m;
+        dbus_message_unrefp(&m);
+        return NULL;
+}
+
 static int reply_is_malformed(DBusError *error) {
         dbus_set_error(error, DBUS_ERROR_INVALID_SIGNATURE,
                        "The bus answered with the wrong arguments");
@@ -95,7 +109,7 @@ int membership_hello(struct bus1_dbus *bus, DBusError *error) {
 
 /* names */
 
-static int reply_get_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error) {
+int driver_read_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error) {
         uint32_t unused;
 
         return dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT32, ret_result ?: &unused,
@@ -113,7 +127,7 @@ PUBLIC int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint3
                 return error_from_errno(error, -EINVAL, "RequestName");
         r = call_bus(bus, BUS_NAME, "RequestName", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_get_u32(reply, ret_result, error);
+        return r < 0 ? r : driver_read_u32(reply, ret_result, error);
 }
 
 PUBLIC int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
@@ -125,7 +139,7 @@ PUBLIC int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint3
                 return error_from_errno(error, -EINVAL, "ReleaseName");
         r = call_bus(bus, BUS_NAME, "ReleaseName", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_get_u32(reply, ret_result, error);
+        return r < 0 ? r : driver_read_u32(reply, ret_result, error);
 }
 
 PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags,
@@ -141,15 +155,14 @@ PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t f
                                DBUS_TYPE_INVALID);
         if (r < 0)
                 return r;
-        r = reply_get_u32(reply, ret_result, error);
+        r = driver_read_u32(reply, ret_result, error);
         if (r < 0)
                 node_end(bus, node);
         return r;
 }
 
-/* Take the handle out of the reply to a look-up. */
-static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_handle,
-                             DBusError *error) {
+int driver_take_handle(struct bus1_dbus_message *reply, const char *name, const char *path,
+                       uint64_t *ret_handle, DBusError *error) {
         dbus_uint64_t number;
         uint64_t handle = bus1_dbus_message_take_handle(reply, 0);
 
@@ -160,7 +173,7 @@ static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_hand
         }
         if (dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT64, &number,
                                   DBUS_TYPE_INVALID))
-                channel_new(reply->bus, handle, number);
+                channel_new(reply->bus, handle, number, name, path);
         *ret_handle = handle;
         return 0;
 }
@@ -174,7 +187,7 @@ PUBLIC int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t fl
                 return error_from_errno(error, -EINVAL, "Lookup");
         r = call_bus(bus, BRIDGE_INTERFACE, "Lookup", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
+        return r < 0 ? r : driver_take_handle(reply, name, NULL, ret_handle, error);
 }
 
 PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char *path,
@@ -186,7 +199,7 @@ PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, cons
                 return error_from_errno(error, -EINVAL, "LookupObject");
         r = call_bus(bus, BRIDGE_INTERFACE, "LookupObject", NULL, &reply, error, DBUS_TYPE_STRING,
                      &name, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
+        return r < 0 ? r : driver_take_handle(reply, name, path, ret_handle, error);
 }
 
 /* Ask the owner whether there is an object behind the handle. */
@@ -326,41 +339,4 @@ PUBLIC int bus1_dbus_get_limit(struct bus1_dbus *bus, const char *name, int64_t 
         }
         dbus_set_error(error, DBUS_ERROR_INVALID_ARGS, "The bus has no limit \"%s\"", name);
         return -ENOENT;
-}
-
-/* subscriptions */
-
-PUBLIC int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
-                               void *userdata, struct bus1_dbus_subscription **ret_subscription,
-                               DBusError *error) {
-        struct bus1_dbus_subscription *s;
-        int r;
-
-        if (!bus || !text_is_valid(rule) || !fn)
-                return error_from_errno(error, -EINVAL, "Subscribe");
-        s = malloc(sizeof(*s));
-        if (!s)
-                return error_from_errno(error, -ENOMEM, "Subscribe");
-        *s = (struct bus1_dbus_subscription){bus, BUS1_INVALID, fn, userdata, NULL, NULL};
-        DL_APPEND(bus->subscriptions, s);
-        r = call_bus_with_node(bus, "Subscribe", NODE_SUBSCRIPTION, s, &s->node, NULL, error,
-                               DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID);
-        if (r < 0) {
-                bus1_dbus_subscription_free(s);
-                return r;
-        }
-        if (ret_subscription)
-                *ret_subscription = s;
-        return 0;
-}
-
-PUBLIC struct bus1_dbus_subscription *
-bus1_dbus_subscription_free(struct bus1_dbus_subscription *s) {
-        if (!s)
-                return NULL;
-        if (s->node != BUS1_INVALID)
-                node_end(s->bus, s->node);
-        DL_DELETE(s->bus->subscriptions, s);
-        free(s);
-        return NULL;
 }

@@ -280,11 +280,11 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 /* replying */
 
 bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
-        struct bus1_transfer src = {.id = handle}, copy;
+        uint64_t copy;
 
-        if (bus1_client_transfer(bus->client, NULL, 1, &src, &copy) < 0)
+        if (handle_copy(bus, handle, &copy) < 0)
                 return false;
-        handle_release(bus, copy.id);
+        handle_release(bus, copy);
         return true;
 }
 

@@ -20,10 +20,6 @@ int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call) {
         return dbus_message_set_path(call, object->path) ? 0 : -ENOMEM;
 }
 
-int object_emit(struct bus1_dbus_object *object, DBusMessage *signal) {
-        return bus1_dbus_emit(object->bus, signal);
-}
-
 /* handles */
 
 PUBLIC int bus1_dbus_object_get_handle(struct bus1_dbus_object *object, uint64_t *ret_handle) {

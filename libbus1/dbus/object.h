@@ -15,8 +15,10 @@
  *
  * object.c keeps the objects of a bus, and interface.c their interfaces. tree.h has the objects by
  * path. target.h finds what a call is for, and object-call.c runs the methods.
+ * object-signal.c sends their signals.
  */
 
+#include "libbus1/dbus/subscriber.h"
 #include "libbus1/dbus/table.h"
 
 #define OBJECT_MANAGER_INTERFACE "org.freedesktop.DBus.ObjectManager"
@@ -42,6 +44,7 @@ struct bus1_dbus_object {
         uint64_t published; /* BUS1_INVALID: not published */
         char *exported;     /* the path of bus1_dbus_reply_path(); NULL: not exported */
         bus1_dbus_object_fn unreferenced;
+        struct subscriber *subscribers; /* those that get the signals directly */
         struct bus1_dbus_object *prev, *next;
         /* see manager.h */
         bool is_announced;   /* InterfacesAdded was sent, or need not be */
@@ -53,8 +56,15 @@ struct bus1_dbus_object {
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
 /* The call is one of this object, whatever its PATH. Returns 0 or -ENOMEM. */
 int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call);
-/* Emit a signal of this object. */
-int object_emit(struct bus1_dbus_object *object, DBusMessage *signal);
+/*
+ * Every signal of an object is sent with this, to the bus and to the subscribers of the object. The
+ * result is that of the bus; a subscriber who cannot get the signal is told, see subscriber.h.
+ */
+int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal);
+/* Is this a call of org.bus1.Object1.Subscribe? Every object answers it. */
+bool object_is_subscribe(const struct bus1_dbus_message *call);
+/* Answer such a call. Fails like object_dispatch(). */
+int object_subscribe(struct bus1_dbus_object *object, struct bus1_dbus_message *call);
 
 /* interfaces */
 

@@ -104,6 +104,8 @@ static void object_end_nodes(struct bus1_dbus_object *object) {
                         channel_node_close(bus, node);
                 node_end(bus, id);
         }
+        /* after the nodes: a subscriber first hears that the object has ended */
+        subscribers_free(&object->subscribers);
         handle_release(bus, object->handle);
 }
 
