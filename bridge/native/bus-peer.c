@@ -40,11 +40,19 @@ static void hook_client_gone(void *userdata, struct client *client) {
         native_lookups_end(userdata, client, NULL);
 }
 
-/* Direct channels may stay if the policy lets every native client send and receive everything. */
+/*
+ * Direct channels may stay if the policy lets every native client send and receive everything, and
+ * the limits that the clients know are still true.
+ */
 static void hook_policy_changed(void *userdata) {
         struct native *native = userdata;
         struct native_session *session;
 
+        if (native->max_message_size != native->bus->limits.max_message_size ||
+            native->max_message_unix_fds != native->bus->limits.max_message_unix_fds) {
+                native_openings_withdraw(native);
+                return;
+        }
         DL_FOREACH(native->sessions, session) {
                 if (!client_is_unrestricted(&session->client)) {
                         native_openings_withdraw(native);

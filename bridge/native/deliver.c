@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "base/container-of.h"
+#include "base/error.h"
 #include "bridge/bus/account.h"
 #include "bridge/bus/deaf.h"
 #include "bridge/bus/name.h"
@@ -47,14 +48,32 @@ static int result_from_errno(int r) {
         }
 }
 
-/* Send to the nodes behind these handles. Returns 0, CLIENT_E_*, or a negative errno. */
+/*
+ * The client whose credentials go to the session with this message, or NULL: the session does not
+ * want any, the bus itself is the sender, or the sender has left. See client_ops.deliver() for
+ * reply.
+ */
+static const struct client *client_to_tell(const struct native_session *session,
+                                           const struct message *m, const struct reply *reply) {
+        if (!session->is_informed || !m->sender.s || m->sender.s[0] != ':')
+                return NULL;
+        if (reply)
+                return message_is_reply(m) ? reply->callee : reply->caller;
+        return name_resolve(&session->native->bus->names, m->sender.s, m->sender.n);
+}
+
+/*
+ * Send to the nodes behind these handles, with the credentials of sender, unless it is NULL.
+ * Returns 0, CLIENT_E_*, or a negative errno.
+ */
 static int send_to(struct native *native, const uint64_t *to, size_t n_to, struct message *m,
-                   struct bus1_transfer *created, bool with_handles) {
+                   struct bus1_transfer *created, bool with_handles, const struct client *sender) {
         struct bus1_transfer transfers[NATIVE_TRANSFERS_MAX + 1];
         struct bus1_message_fds out = {};
         const uint64_t *handles;
         size_t n_handles = 0, n_created = created ? 1 : 0;
-        struct iovec vec = {m->wire, m->n_wire};
+        struct native_credentials credentials;
+        struct iovec vecs[] = {{m->wire, m->n_wire}, {&credentials, sizeof(credentials)}};
         int r;
 
         if (with_handles)
@@ -70,7 +89,16 @@ static int send_to(struct native *native, const uint64_t *to, size_t n_to, struc
         out.message.ptr_transfers = (uintptr_t)transfers;
         out.message.n_data = m->n_wire;
         out.message.n_data_vecs = 1;
-        out.message.ptr_data_vecs = (uintptr_t)&vec;
+        out.message.ptr_data_vecs = (uintptr_t)vecs;
+        if (sender) {
+                credentials = (struct native_credentials){
+                        .uid = sender->credentials.uid,
+                        .gid = sender->credentials.gid,
+                        .pid = sender->credentials.pid,
+                };
+                out.message.n_data += sizeof(credentials);
+                out.message.n_data_vecs = 2;
+        }
         if (m->n_fds > 0) {
                 out.message.flags = BUS1_MESSAGE_FLAG_FDS;
                 out.n_fds = m->n_fds;
@@ -86,7 +114,14 @@ static int send_to(struct native *native, const uint64_t *to, size_t n_to, struc
 
 int native_send(struct native *native, uint64_t to, struct message *m,
                 struct bus1_transfer *created) {
-        return send_to(native, &to, 1, m, created, true);
+        return send_to(native, &to, 1, m, created, true, NULL);
+}
+
+/* Like native_send(), with the credentials of the sender if the session wants them. */
+static int send_informed(struct native_session *session, uint64_t to, struct message *m,
+                         struct bus1_transfer *created, const struct reply *reply) {
+        return send_to(session->native, &to, 1, m, created, true,
+                       client_to_tell(session, m, reply));
 }
 
 /* broadcasts */
@@ -95,13 +130,14 @@ int native_send(struct native *native, uint64_t to, struct message *m,
  * The multicast failed. Send to each receiver alone, so that a receiver that cannot take the
  * message does not keep it from the others.
  */
-static int broadcast_singly(struct native *native) {
+static int broadcast_singly(struct native *native, const struct native_receivers *group,
+                            const struct client *sender) {
         int r;
 
-        for (size_t i = 0; i < native->broadcast.n_handles; i++) {
-                uint64_t to = native->broadcast.handles[i];
+        for (size_t i = 0; i < group->n; i++) {
+                uint64_t to = group->handles[i];
 
-                r = native_send(native, to, native->broadcast.m, NULL);
+                r = send_to(native, &to, 1, native->broadcast.m, NULL, true, sender);
                 if (r < 0)
                         return r;
                 if (r == CLIENT_E_QUOTA || r == CLIENT_E_DENIED) {
@@ -125,45 +161,63 @@ static int broadcast_singly(struct native *native) {
         return 0;
 }
 
-int native_broadcast_flush(struct native *native) {
+static int broadcast_to(struct native *native, struct native_receivers *group,
+                        const struct client *sender) {
         int r = 0;
 
-        if (!native->broadcast.m)
-                return 0;
-        if (native->broadcast.n_handles > 0) {
-                r = send_to(native, native->broadcast.handles, native->broadcast.n_handles,
-                            native->broadcast.m, NULL, true);
-                if (r != 0)
-                        r = broadcast_singly(native);
-        }
-        native->broadcast.m = message_unref(native->broadcast.m);
-        native->bus->hooks.in_step = false;
-        native->broadcast.n_handles = 0;
+        if (group->n > 0)
+                r = send_to(native, group->handles, group->n, native->broadcast.m, NULL, true,
+                            sender);
+        if (r != 0)
+                r = broadcast_singly(native, group, sender);
+        group->n = 0;
         return r;
 }
 
-static int broadcast_add(struct native *native, struct message *m, uint64_t handle) {
+int native_broadcast_flush(struct native *native) {
+        struct native_receivers *groups = native->broadcast.groups;
+        struct message *m = native->broadcast.m;
+        const struct client *sender = NULL;
         int r;
 
-        if (native->broadcast.m != m || native->broadcast.n_handles == NATIVE_RECEIVERS_MAX) {
+        if (!m)
+                return 0;
+        if (groups[1].n > 0)
+                sender = name_resolve(&native->bus->names, m->sender.s, m->sender.n);
+        r = broadcast_to(native, &groups[0], NULL);
+        keep_error(&r, broadcast_to(native, &groups[1], sender));
+        native->broadcast.m = message_unref(m);
+        native->bus->hooks.in_step = false;
+        return r;
+}
+
+static int broadcast_add(struct native_session *session, struct message *m, uint64_t handle) {
+        bool with_credentials = session->is_informed && m->sender.s && m->sender.s[0] == ':';
+        struct native *native = session->native;
+        struct native_receivers *group = &native->broadcast.groups[with_credentials];
+        int r;
+
+        if (native->broadcast.m != m || group->n == NATIVE_RECEIVERS_MAX) {
                 r = native_broadcast_flush(native);
                 if (r < 0)
                         return r;
                 native->broadcast.m = message_ref(m);
                 native->bus->hooks.in_step = true;
         }
-        native->broadcast.handles[native->broadcast.n_handles++] = handle;
+        group->handles[group->n++] = handle;
         return 0;
 }
 
 /* unicast */
 
-static int deliver_answer(struct native *native, struct message *m, struct reply *reply) {
+static int deliver_answer(struct native_session *session, struct message *m, struct reply *reply) {
         int r;
 
         if (!reply || !reply->caller_cookie)
                 return 0; /* no caller waits for it */
-        r = native_send(native, reply->caller_cookie, m, NULL);
+        r = send_informed(session, reply->caller_cookie, m, NULL, reply);
+        if (r == 0)
+                native_spent_add(session, reply->caller_cookie);
         if (r == 0 && quota_kind_of(reply->caller, m) == QUOTA_ANSWER)
                 native_answers_add(session_from_client(reply->caller), m->n_wire);
         /* a caller that has gone needs no answer */
@@ -180,11 +234,11 @@ static int deliver_call(struct native_session *session, struct message *m, struc
         int r;
 
         if (!reply)
-                return native_send(native, to, m, NULL);
+                return send_informed(session, to, m, NULL, NULL);
         /* other receivers of the message, such as monitors, get the flags as they were sent */
         if (!client_is_native(reply->caller))
                 m->wire[NATIVE_FLAGS_OFFSET] |= NATIVE_FLAG_NO_HANDLES;
-        r = native_send(native, to, m, &created);
+        r = send_informed(session, to, m, &created, reply);
         m->wire[NATIVE_FLAGS_OFFSET] = m->flags;
         if (r != 0)
                 return r;
@@ -199,7 +253,7 @@ static int deliver_call(struct native_session *session, struct message *m, struc
 
 /* Send a copy, without the handles, to a client that the message is not for. */
 static int deliver_copy(struct native_session *session, struct message *m, uint64_t to) {
-        return send_to(session->native, &to, 1, m, NULL, false);
+        return send_to(session->native, &to, 1, m, NULL, false, client_to_tell(session, m, NULL));
 }
 
 /* Is this client the destination? If not, it eavesdrops. */
@@ -216,7 +270,7 @@ static int deliver(struct client *client, struct message *m, struct reply *reply
         if (session->close_reason)
                 return CLIENT_E_GONE;
         if (m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s && client->state != CLIENT_MONITOR)
-                return broadcast_add(native, m, cookie ? cookie : session->home);
+                return broadcast_add(session, m, cookie ? cookie : session->home);
 
         /* an earlier broadcast must arrive first */
         r = native_broadcast_flush(native);
@@ -231,12 +285,12 @@ static int deliver(struct client *client, struct message *m, struct reply *reply
         if (cookie)
                 return deliver_copy(session, m, cookie);
         if (message_is_reply(m))
-                return deliver_answer(native, m, reply);
+                return deliver_answer(session, m, reply);
         if (!reply && (message_wants_reply(m) || !is_addressed_to(client, m)))
                 return 0;
         if (m->type == MESSAGE_TYPE_METHOD_CALL)
                 return deliver_call(session, m, reply);
-        return native_send(native, session->home, m, NULL);
+        return send_informed(session, session->home, m, NULL, NULL);
 }
 
 /* closing */

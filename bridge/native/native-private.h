@@ -40,10 +40,24 @@
 #define NATIVE_LOOKUPS_MAX 4096   /* of one session */
 #define NATIVE_PUBLISHED_MAX 4096 /* of one session */
 #define NATIVE_USER_MAX 65536     /* native_user.n_held of one user */
+#define NATIVE_SPENT_MAX 32       /* see spent.c */
 
 #define NATIVE_FLAGS_OFFSET 2 /* of the flags in the header of a D-Bus message */
 /* A flag of calls to native clients, set by the bus: the caller can get no handles in the reply. */
 #define NATIVE_FLAG_NO_HANDLES 0x80
+/* A flag of Hello: the program wants struct native_credentials, and more about its channels. */
+#define NATIVE_FLAG_INFORM 0x40
+
+/*
+ * What follows a D-Bus message to a session that wants it: the credentials of the client that is
+ * the SENDER. The bus takes no message that is longer than its header says, so no client can send
+ * such bytes.
+ */
+struct native_credentials {
+        uint32_t uid;
+        uint32_t gid;
+        uint32_t pid;
+};
 
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */
@@ -136,10 +150,14 @@ struct native_session {
         uint64_t n_answers;       /* bytes of answers of the bus that may be unread */
         uint32_t serial;          /* that message_number() gave to the last message */
         bool completed;           /* Hello has succeeded */
+        bool is_informed;         /* Hello had NATIVE_FLAG_INFORM */
         bool has_channels;        /* or has had some, as owner or caller, in this era */
         const char *close_reason; /* not NULL: the session ends */
         struct schedule_job end;  /* is wanted then */
         uint64_t n_exported;
+        uint64_t spent[NATIVE_SPENT_MAX];
+        uint8_t n_spent;
+        bool leaves_handles; /* its reply handles are not one-shot */
         unsigned n_lookups;
         unsigned n_published;
         struct native_published *names;
@@ -163,7 +181,9 @@ struct native {
         struct native_handle *handles;
         struct native_session *sessions;
         struct native_session *ending; /* those with a close_reason */
-        uint64_t era; /* begins with 1; a new one begins when all channels are closed */
+        uint64_t era;             /* begins with 1; a new one begins when all channels are closed */
+        int64_t max_message_size; /* the limits when a channel was last asked for */
+        int64_t max_message_unix_fds;
         struct native_opening *openings;
         struct loop_timer opening_timer; /* for the first opening */
         struct native_owner *owners;
@@ -172,8 +192,11 @@ struct native {
         /* the broadcast whose receivers are being collected */
         struct {
                 struct message *m; /* NULL: none */
-                size_t n_handles;
-                uint64_t handles[NATIVE_RECEIVERS_MAX];
+                /* the second group gets the credentials of the sender, too */
+                struct native_receivers {
+                        size_t n;
+                        uint64_t handles[NATIVE_RECEIVERS_MAX];
+                } groups[2];
         } broadcast;
 
         /* parts of the message that is being received */
@@ -266,6 +289,11 @@ enum native_answers {
 enum native_answers native_answers_check(struct native_session *session);
 /* The session ends. */
 void native_answers_end(struct native_session *session);
+
+/* spent.c: reply handles that the bus has used */
+
+/* An answer to the session was sent through this reply handle. */
+void native_spent_add(struct native_session *session, uint64_t handle);
 
 /* receive.c: messages from native clients */
 

@@ -68,8 +68,15 @@ static void opening_free(struct native_opening *opening) {
         free(opening);
 }
 
+/* The limits that the libraries have to apply to messages that do not pass the bus. */
+static void write_limits(const struct native *native, struct writer *writer) {
+        writer_u64(writer, (uint64_t)native->bus->limits.max_message_size);
+        writer_u64(writer, (uint64_t)native->bus->limits.max_message_unix_fds);
+}
+
 /* Call the owner's library. Takes over control. Returns 0, CLIENT_E_*, or a negative errno. */
 static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *ret_node) {
+        const struct client_credentials *from = &lookup->session->client.credentials;
         struct native_session *owner = session_from_client(lookup->owner);
         struct native *native = owner->native;
         struct bus1_transfer created = {
@@ -80,7 +87,8 @@ static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *r
         struct writer writer;
         int r;
 
-        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client, "ssbot");
+        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client,
+                   owner->is_informed ? "ssbotuuuxx" : "ssbot");
         writer.flags = 0; /* wants a reply */
         writer.path = BUS_DRIVER_PATH;
         writer.interface = SESSION_INTERFACE;
@@ -90,6 +98,12 @@ static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *r
         writer_bool(&writer, lookup->path != NULL);
         writer_string(&writer, lookup->path ? lookup->path : "/");
         writer_u64(&writer, lookup->node);
+        if (owner->is_informed) {
+                writer_u32(&writer, from->uid);
+                writer_u32(&writer, from->gid);
+                writer_u32(&writer, from->pid);
+                write_limits(native, &writer);
+        }
         r = writer_finish(&writer, &m);
         if (r < 0) {
                 native_release(native, control);
@@ -127,6 +141,8 @@ int native_opening_new(struct native_lookup *lookup, uint32_t serial, uint64_t c
         opening->serial = serial;
         opening->caller_cookie = caller_cookie;
         opening->era = native->era;
+        native->max_message_size = native->bus->limits.max_message_size;
+        native->max_message_unix_fds = native->bus->limits.max_message_unix_fds;
         r = ask_owner(lookup, control, &opening->node);
         if (r != 0)
                 return r;
@@ -157,8 +173,11 @@ static int answer_new(struct native_opening *opening, uint64_t handle, struct me
         if (handle == BUS1_INVALID)
                 return voice_error(bus, &session->client, opening->serial, DRIVER_ERROR("Failed"),
                                    NATIVE_NO_CHANNEL, ret_m);
-        voice_init(bus, &writer, MESSAGE_TYPE_METHOD_RETURN, &session->client, "");
+        voice_init(bus, &writer, MESSAGE_TYPE_METHOD_RETURN, &session->client,
+                   session->is_informed ? "xx" : "");
         writer.reply_serial = opening->serial;
+        if (session->is_informed)
+                write_limits(session->native, &writer);
         r = writer_finish(&writer, &m);
         if (r < 0) {
                 native_release(session->native, handle);
@@ -275,10 +294,13 @@ void native_openings_withdraw(struct native *native) {
                 if (!session->has_channels)
                         continue;
                 session->has_channels = false;
-                voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &session->client, "");
+                voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &session->client,
+                           session->is_informed ? "xx" : "");
                 writer.path = BUS_DRIVER_PATH;
                 writer.interface = SESSION_INTERFACE;
                 writer.member = "CloseChannels";
+                if (session->is_informed)
+                        write_limits(native, &writer);
                 /* a session that does not get this message must end, or its channels stay in use */
                 if (writer_finish(&writer, &m) < 0)
                         native_session_close(session, "out of memory");

@@ -146,6 +146,21 @@ static const char *why_without_fds(int error) {
 }
 
 /*
+ * The size of a message without the credentials that the bus adds (struct native_credentials). Only
+ * messages that return to the bus have any.
+ */
+static size_t size_without_credentials(const struct native *native, const struct input *in,
+                                       const uint8_t *data, size_t n_data) {
+        size_t size;
+
+        if (!input_is_own(native, in) || n_data < MESSAGE_HEADER_SIZE ||
+            message_frame(data, MESSAGE_SIZE_MAX, &size) != 0 ||
+            n_data != size + sizeof(struct native_credentials))
+                return n_data;
+        return size;
+}
+
+/*
  * Receive into the buffer, or into *m if the message does not fit there, which saves a copy. Of a
  * message that the bus refuses, only the header is received. Returns 1, 0 if there is none or bus1
  * has no memory to receive it, or a negative errno.
@@ -164,7 +179,9 @@ static int input_take(struct native *native, struct input *in, struct bus1_messa
                         in->refusal = why;
                 } else if (r == -EMSGSIZE && message->message.n_data > n_data) {
                         n_data = message->message.n_data;
-                        if ((int64_t)n_data > native->bus->limits.max_message_size)
+                        /* without the credentials, which the bus may have added, it may fit */
+                        if ((int64_t)(n_data - sizeof(struct native_credentials)) >
+                            native->bus->limits.max_message_size)
                                 in->refusal = "The message exceeds max_message_size";
                         else if (!in->refusal && message_new(m, n_data) < 0)
                                 in->refusal = "The bus has no memory for the message";
@@ -184,6 +201,7 @@ static int input_take(struct native *native, struct input *in, struct bus1_messa
 static int input_receive(struct native *native, struct input *in) {
         CLEANUP(message_unrefp) struct message *m = NULL;
         struct bus1_message_fds message;
+        size_t n_data;
         int r;
 
         r = input_take(native, in, &message, &m);
@@ -199,20 +217,23 @@ static int input_receive(struct native *native, struct input *in) {
                         in->violation = message_violation(r);
                 return 1;
         }
+        n_data = size_without_credentials(native, in, m ? m->wire : native->buffer,
+                                          message.message.n_data);
         if (!m) {
-                r = message_new(&m, message.message.n_data);
+                r = message_new(&m, n_data);
                 if (r < 0) {
                         fds_close(native->fds, message.n_fds);
                         return r;
                 }
-                memcpy(m->wire, native->buffer, message.message.n_data);
+                memcpy(m->wire, native->buffer, n_data);
         }
+        m->n_wire = n_data;
         if (message.n_fds > 0) {
                 r = message_take_fds(m, native->fds, message.n_fds);
                 if (r < 0)
                         return r;
         }
-        r = message_check(m, message.message.n_data);
+        r = message_check(m, n_data);
         if (r < 0)
                 return r;
         if (r > 0) {
@@ -368,6 +389,7 @@ static int session_receive(struct native_session *session, struct input *in) {
         if (r < 0)
                 return r;
         if (session->home == BUS1_INVALID && is_hello(in->m)) {
+                session->is_informed = in->m->flags & NATIVE_FLAG_INFORM;
                 r = session_take_home(session, in->m);
                 if (r == -EDQUOT)
                         return session_refuse(session, in->m, cookie);

@@ -161,7 +161,7 @@ struct bus1_dbus_message {
         /*
          * The process that sent the message on bus1: the bus, or the program that sent the message
          * through a handle of its own. Use the credentials for logs only: whoever holds a handle
-         * has the right to call.
+         * has the right to call. Those of the SENDER: bus1_dbus_message_get_credentials().
          */
         struct bus1_dbus_credentials credentials;
         uint64_t node; /* where the message arrived; BUS1_INVALID: the library made it */
@@ -178,6 +178,16 @@ typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *use
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
 /* Returns NULL. */
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
+/*
+ * Get the credentials of the member that is the SENDER of the message, as the bus determined them
+ * when this member connected; they do not change after that. This takes no round trip. They are
+ * known when the message has a SENDER, whether it came through the bus or directly from the member.
+ * Returns -ENODATA if they are unknown: the message has no SENDER, the sender had left before the
+ * bus delivered the message, or the bus is too old to tell them. What the kernel did not tell the
+ * bus has the value for "unknown".
+ */
+int bus1_dbus_message_get_credentials(const struct bus1_dbus_message *message,
+                                      struct bus1_dbus_credentials *ret_credentials);
 /* Take over the handle at index i. Returns BUS1_INVALID when there is none, or it was taken. */
 uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i);
 /*
@@ -303,6 +313,21 @@ int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t flags, ui
 int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char *path,
                             uint64_t *ret_handle, DBusError *error);
 /*
+ * bus1_dbus_lookup_object() succeeds if the name has an owner. Whether the owner has an object at
+ * the path shows in the first call, which fails with UnknownObject or UnknownMethod. The reason is
+ * that only the owner knows its objects, and may make them when they are called.
+ *
+ * With BUS1_DBUS_LOOKUP_CHECK, bus1_dbus_lookup_object_with_flags() asks the owner, which takes one
+ * more round trip: it calls Introspect of the object. Returns -ENOENT, with the error
+ * UnknownObject, if there is no object; or the error of this call. An object that can be called,
+ * but that the owner does not describe, does not exist for this function; a path that only has
+ * objects below it exists if the owner uses sd-bus. Returns -EINVAL for unknown flags.
+ */
+#define BUS1_DBUS_LOOKUP_CHECK 0x1
+int bus1_dbus_lookup_object_with_flags(struct bus1_dbus *bus, const char *name, const char *path,
+                                       uint32_t flags, uint64_t *ret_handle, DBusError *error);
+
+/*
  * Give a handle a name and a path. Calls of any member to this name and path then go to the node of
  * the handle. The name is the unique name of this member. The caller frees *ret_name and *ret_path.
  */
@@ -318,8 +343,9 @@ int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
 /*
  * Get a limit of the bus, by the name that it has in the configuration, for example
  * "max_message_unix_fds" (descriptors in one message) or "max_message_size" (bytes, header
- * included). The bus refuses a message through it that exceeds one of these two: a call that wants
- * a reply gets the error LimitsExceeded. Returns -ENOENT when the bus has no such limit.
+ * included). A message that exceeds one of these two is refused, also by a handle from a look-up
+ * whose calls go directly: a call that wants a reply gets the error LimitsExceeded. Returns -ENOENT
+ * when the bus has no such limit.
  */
 int bus1_dbus_get_limit(struct bus1_dbus *bus, const char *name, int64_t *ret_value,
                         DBusError *error);

@@ -47,6 +47,7 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         bus->timer_armed = bus->announce_at = UINT64_MAX;
         bus->session = joined->session;
         bus->generation = use_generation();
+        bus->max_message_size = bus->max_message_unix_fds = INT64_MAX;
         *ret_bus = bus;
         return 0;
 }

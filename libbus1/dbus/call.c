@@ -8,6 +8,7 @@
 
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
@@ -100,6 +101,10 @@ static int find_way_and_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *me
         r = find_way(bus, &to, p ? p->deadline : UINT64_MAX, &c);
         if (r >= 0)
                 r = message_to_wire(bus, message, &wire);
+        if (r >= 0 && c && c->state == CHANNEL_OPEN && limits_check(bus, &wire)) {
+                channel_detour(c);
+                to = c->handle;
+        }
         if (r >= 0 && c && c->state == CHANNEL_OPEN)
                 r = outgoing_new(bus, handles, n_handles, &o);
         if (r < 0)

@@ -26,7 +26,8 @@ static bool has_room(struct bus1_dbus *bus, const char *member) {
 }
 
 int channel_node_new(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *member,
-                     const char *name, uint64_t lookup, uint64_t control, uint64_t *ret_handle) {
+                     const char *name, uint64_t lookup, uint64_t control, uint64_t *ret_handle,
+                     struct node **ret_node) {
         struct node *node;
         uint64_t id;
         int r;
@@ -46,6 +47,7 @@ int channel_node_new(struct bus1_dbus *bus, struct bus1_dbus_object *object, con
         }
         node->lookup = lookup;
         node->control = control;
+        *ret_node = node;
         return 0;
 }
 

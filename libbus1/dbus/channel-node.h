@@ -31,10 +31,12 @@ static inline bool node_is_channel(const struct node *node) {
 
 /*
  * Make the node of a channel for the calls of one member. object NULL: of all objects. Takes over
- * control, but only on success. The caller owns *ret_handle. -EDQUOT: there are too many channels.
+ * control, but only on success. The caller owns *ret_handle, and *ret_node is valid until the node
+ * is closed. -EDQUOT: there are too many channels.
  */
 int channel_node_new(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *member,
-                     const char *name, uint64_t lookup, uint64_t control, uint64_t *ret_handle);
+                     const char *name, uint64_t lookup, uint64_t control, uint64_t *ret_handle,
+                     struct node **ret_node);
 /* End the node. Its entry stays until dispatch has handled the messages that were received. */
 void channel_node_close(struct bus1_dbus *bus, struct node *node);
 /* Close the channels to the name, or, if name is NULL, to all names. */

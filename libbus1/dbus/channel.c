@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
@@ -164,6 +165,7 @@ static int asked(struct bus1_dbus_message *reply, void *userdata) {
                         c->direct = BUS1_INVALID;
                 }
         }
+        limits_learn(c->bus, reply->message);
         c->n_before = c->n_direct;
         /* the owner may have closed the channel before the bus has passed it on */
         if (c->direct == BUS1_INVALID || c->control == BUS1_INVALID)
@@ -230,6 +232,10 @@ bool channel_is_full(const struct channel *c) {
 void channel_open(struct channel *c) {
         c->n_passed = c->n_routed;
         c->state = CHANNEL_OPEN;
+}
+
+void channel_detour(struct channel *c) {
+        c->state = CHANNEL_READY;
 }
 
 /* open */

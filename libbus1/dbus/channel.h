@@ -12,6 +12,7 @@
  *        NONE ----- a message is sent ----> ASKED      the bus is asked for a channel
  *        ASKED ---- the bus has one ------> READY
  *        READY ---- a message is sent ----> OPEN       all earlier messages have passed the bus
+ *        OPEN ----- too large a message --> READY      the bus gets it, and refuses it
  *        OPEN ----- Closed(n) ------------> NONE
  *
  * - READY: what was sent through the bus must be in the owner's queue before anything is sent
@@ -80,6 +81,11 @@ void channel_prepare(struct channel *c);
 bool channel_has_passed(const struct channel *c);
 /* READY becomes OPEN. */
 void channel_open(struct channel *c);
+/*
+ * OPEN becomes READY: one message goes through the bus, because it exceeds a limit
+ * (message-limits.h). The bus refuses it, as it would without the channel.
+ */
+void channel_detour(struct channel *c);
 /* OPEN: is so much unconfirmed that nothing may be sent? */
 bool channel_is_full(const struct channel *c);
 /* Use no channel for the time being. What is unconfirmed is forgotten. */

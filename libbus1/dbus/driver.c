@@ -10,6 +10,7 @@
 #include "libbus1/dbus/call.h"
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/exists.h"
 #include "libbus1/dbus/message.h"
 
 static int call_bus_valist(struct bus1_dbus *bus, const char *interface, const char *member,
@@ -91,7 +92,7 @@ int membership_hello(struct bus1_dbus *bus, DBusError *error) {
         uint64_t home;
         int r;
 
-        message = dbus_message_new_method_call(BUS_NAME, BUS_PATH, BUS_NAME, "Hello");
+        message = wire_hello(BUS_NAME, BUS_PATH, ++bus->serial);
         if (!message)
                 return error_from_errno(error, -ENOMEM, "Hello");
         r = call_with_node(bus, BUS1_DBUS_BUS, message, &home, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT,
@@ -199,6 +200,45 @@ PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, cons
         r = call_bus(bus, BRIDGE_INTERFACE, "LookupObject", NULL, &reply, error, DBUS_TYPE_STRING,
                      &name, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
         return r < 0 ? r : driver_take_handle(reply, name, path, ret_handle, error);
+}
+
+/* Ask the owner whether there is an object behind the handle. */
+static int check_object(struct bus1_dbus *bus, uint64_t handle, DBusError *error) {
+        CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
+        CLEANUP(dbus_message_unrefp) DBusMessage *m = exists_question();
+        DBusError own = DBUS_ERROR_INIT;
+        int r;
+
+        if (!m)
+                return error_from_errno(error, -ENOMEM, "Introspect");
+        r = bus1_dbus_call(bus, handle, m, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT, &reply, &own);
+        if (r >= 0 || r == -EREMOTEIO)
+                r = exists_answer(reply ? reply->message : NULL, &own);
+        if (r < 0)
+                dbus_move_error(&own, error);
+        return r;
+}
+
+PUBLIC int bus1_dbus_lookup_object_with_flags(struct bus1_dbus *bus, const char *name,
+                                              const char *path, uint32_t flags,
+                                              uint64_t *ret_handle, DBusError *error) {
+        uint64_t handle;
+        int r;
+
+        if (!ret_handle || flags & ~(uint32_t)BUS1_DBUS_LOOKUP_CHECK)
+                return error_from_errno(error, -EINVAL, "LookupObject");
+        r = bus1_dbus_lookup_object(bus, name, path, &handle, error);
+        if (r < 0)
+                return r;
+        if (flags & BUS1_DBUS_LOOKUP_CHECK) {
+                r = check_object(bus, handle, error);
+                if (r < 0) {
+                        bus1_dbus_release(bus, handle);
+                        return r;
+                }
+        }
+        *ret_handle = handle;
+        return 0;
 }
 
 PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name,

@@ -26,12 +26,12 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, address, connect, use, slot, tree, table, values-walk < node
- * < message < channel-node, outgoing, subscriber, values-append, values-read < pending, object,
- * object-signal, interface < channel, wait, target < session < receive < call < request, driver <
- * driver-async, subscribe < subscribe-handle, watch-name, values-call < access, answer, property <
- * changed, manager, introspect < properties, serve, fallback < object-call < dispatch < bus.
- * event.c is a library of its own.
+ * lowest to the highest: error, exists, wire, address, connect, use, slot, message-limits, tree,
+ * table, values-walk < node, spent < message < channel-node, outgoing, subscriber, values-append,
+ * values-read < pending, object, object-signal, interface < channel, wait, target < session <
+ * receive < call < request, driver < driver-async, subscribe < subscribe-handle, watch-name,
+ * values-call < access, answer, property < changed, manager, introspect < properties, serve,
+ * fallback < object-call < dispatch < bus. event.c is a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -50,6 +50,8 @@
 #define BUS_NAME "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
 #define BRIDGE_INTERFACE "org.bus1.Bridge1"
+
+#define SPENT_MAX 64
 
 struct bus1_dbus {
         struct bus1_client *client;
@@ -82,7 +84,12 @@ struct bus1_dbus {
         struct watch *watches;
         struct channel *channels;        /* of looked-up handles */
         struct channel *channels_direct; /* those that have the handle of a direct channel */
-        uint64_t received_at;            /* when the library last looked for messages */
+        int64_t max_message_size;        /* on direct channels, see message-limits.h */
+        int64_t max_message_unix_fds;
+        uint64_t spent[SPENT_MAX]; /* see spent.h */
+        unsigned n_spent;
+        bool releases_spent;
+        uint64_t received_at; /* when the library last looked for messages */
         struct incoming *incoming;
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_slot *slots;

@@ -11,7 +11,9 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/spent.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wire.h"
 
@@ -70,6 +72,14 @@ int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
         dbus_message = NULL;
         m->public.node = from->metadata.id;
         m->no_handles = wire_has_no_handles(received);
+        m->trusted = node->trusted;
+        m->is_direct = node->name;
+        if (node->trusted) {
+                m->has_origin = wire_get_credentials(received, &m->origin);
+        } else if (node->has_origin) {
+                m->has_origin = true;
+                m->origin = node->origin;
+        }
         if (from->uid <= UINT32_MAX)
                 m->public.credentials.uid = (uint32_t)from->uid;
         if (from->gid <= UINT32_MAX)
@@ -134,6 +144,25 @@ PUBLIC struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_messag
         dbus_message_unref(message->message);
         free(m);
         return NULL;
+}
+
+PUBLIC int bus1_dbus_message_get_credentials(const struct bus1_dbus_message *message,
+                                             struct bus1_dbus_credentials *ret_credentials) {
+        const struct incoming_message *m = (const struct incoming_message *)message;
+        const char *sender;
+
+        if (!message || !ret_credentials)
+                return -EINVAL;
+        if (m->has_origin) {
+                *ret_credentials = m->origin;
+                return 0;
+        }
+        /* what the bus says itself comes from its process */
+        sender = m->trusted ? dbus_message_get_sender(message->message) : NULL;
+        if (!sender || strcmp(sender, BUS_NAME) != 0)
+                return -ENODATA;
+        *ret_credentials = message->credentials;
+        return 0;
 }
 
 PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i) {
@@ -263,6 +292,32 @@ PUBLIC bool bus1_dbus_message_takes_handles(const struct bus1_dbus_message *call
         return !((const struct incoming_message *)call)->no_handles;
 }
 
+/* The bus does not see the reply to a direct call, and cannot refuse it. */
+static int reply_refuse(struct incoming_message *m, const char *text) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *error = NULL;
+
+        error = dbus_message_new_error(m->public.message, DBUS_ERROR_LIMITS_EXCEEDED, text);
+        if (!error)
+                return -ENOMEM;
+        return send_message(m->public.bus, m->reply_handle, error, NULL, 0, NULL, 0);
+}
+
+static int reply_send(struct incoming_message *m, DBusMessage *reply, const uint64_t *handles,
+                      size_t n_handles) {
+        CLEANUP(wire_deinit) struct wire wire = {};
+        struct bus1_dbus *bus = m->public.bus;
+        const char *refusal;
+        int r;
+
+        r = message_to_wire(bus, reply, &wire);
+        if (r < 0)
+                return r;
+        refusal = m->is_direct ? limits_check(bus, &wire) : NULL;
+        if (refusal)
+                return reply_refuse(m, refusal);
+        return send_wire(bus, m->reply_handle, &wire, NULL, 0, handles, n_handles, 0, NULL);
+}
+
 PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                            const uint64_t *handles, size_t n_handles) {
         struct incoming_message *m = (struct incoming_message *)call;
@@ -277,11 +332,15 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                 return -ENOTCONN;
         if (n_handles > 0 && m->no_handles)
                 return -EOPNOTSUPP;
+        if (n_handles > 0 && !handles)
+                return -EINVAL;
         if (m->reply_handle != BUS1_INVALID) {
-                r = send_message(call->bus, m->reply_handle, reply, NULL, 0, handles, n_handles);
+                r = reply_send(m, reply, handles, n_handles);
                 /* When the caller has gone, the handle is unknown. Then drop the reply. */
                 if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
                         return r;
+                if (r >= 0 && !m->trusted)
+                        spent_add(call->bus, m->reply_handle);
                 m->reply_handle = BUS1_INVALID; /* one-shot: the send used it up, or it had ended */
         }
         m->replied = true;

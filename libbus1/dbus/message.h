@@ -32,6 +32,10 @@ struct incoming_message {
         bool replied;
         bool no_handles; /* the caller cannot get handles in the reply */
         bool allowed;    /* the program lets the call pass, see access.h */
+        bool is_direct;  /* it came through a direct channel */
+        bool trusted;    /* it arrived at a trusted node, see node.h */
+        bool has_origin; /* the bus has told the credentials of SENDER: */
+        struct bus1_dbus_credentials origin;
         struct incoming_message *prev, *next;
 };
 

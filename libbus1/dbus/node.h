@@ -32,6 +32,8 @@ struct node {
         bool trusted;
         char *sender;
         /* only nodes of direct channels (channel-node.h): */
+        bool has_origin; /* the bus has told the credentials of the member: */
+        struct bus1_dbus_credentials origin;
         char *name;          /* the name that the member looked up; NULL on other nodes */
         uint64_t lookup;     /* the number by which the bus knows the look-up */
         uint64_t control;    /* a handle to the library of that member; or BUS1_INVALID */

@@ -9,6 +9,7 @@
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/tree.h"
@@ -23,6 +24,19 @@ static bool session_message_is_from_bus(struct bus1_dbus_message *message) {
         return node && node->kind == NODE_HOME && sender && strcmp(sender, BUS_NAME) == 0;
 }
 
+/* What the bus adds to OpenChannel if it knows the flag of Hello (wire_hello()). */
+static void read_origin(DBusMessage *m, struct node *node) {
+        struct bus1_dbus_credentials *c = &node->origin;
+        const char *text;
+        dbus_uint64_t lookup;
+        dbus_bool_t narrow;
+
+        node->has_origin = dbus_message_get_args(
+                m, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_STRING, &text, DBUS_TYPE_BOOLEAN,
+                &narrow, DBUS_TYPE_OBJECT_PATH, &text, DBUS_TYPE_UINT64, &lookup, DBUS_TYPE_UINT32,
+                &c->uid, DBUS_TYPE_UINT32, &c->gid, DBUS_TYPE_UINT32, &c->pid, DBUS_TYPE_INVALID);
+}
+
 /*
  * OpenChannel(s member, s name, b narrow, o path, t lookup), with the control handle: make a node
  * for the calls of one member, and return its handle, which the bus passes on to that member. A
@@ -34,6 +48,7 @@ static int session_open_channel(struct bus1_dbus_message *call) {
         struct bus1_dbus *bus = call->bus;
         const char *member, *name, *path;
         dbus_uint64_t lookup;
+        struct node *node;
         uint64_t handle;
         dbus_bool_t narrow;
         int r;
@@ -52,9 +67,11 @@ static int session_open_channel(struct bus1_dbus_message *call) {
                 return -ENOMEM;
         if (call->n_handles == 0 || call->handles[0] == BUS1_INVALID)
                 return -EINVAL;
-        r = channel_node_new(bus, object, member, name, lookup, call->handles[0], &handle);
+        r = channel_node_new(bus, object, member, name, lookup, call->handles[0], &handle, &node);
         if (r < 0)
                 return r;
+        read_origin(call->message, node);
+        limits_learn(bus, call->message);
         call->handles[0] = BUS1_INVALID; /* the node has it now */
         r = bus1_dbus_reply(call, reply, &handle, 1);
         /* The program keeps no handle, so the node ends when nobody else has one any more. */
@@ -87,6 +104,7 @@ void session_dispatch(struct bus1_dbus_message *call) {
         else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseChannels")) {
                 channel_nodes_close(call->bus, NULL);
                 channels_withdraw(call->bus);
+                limits_learn(call->bus, call->message);
         } else
                 bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
         if (r < 0)

@@ -18,9 +18,52 @@
 /* doc/programming/native-protocol.md, "Native and legacy members" */
 #define FLAGS_OFFSET 2
 #define FLAG_NO_HANDLES 0x80
+#define FLAG_INFORM 0x40 /* of Hello */
+
+/* doc/programming/native-protocol.md, "Credentials of senders" */
+struct wire_credentials {
+        uint32_t uid, gid, pid;
+};
+
+static uint32_t read_u32(const uint8_t *at, bool big_endian) {
+        uint32_t v;
+
+        memcpy(&v, at, sizeof(v));
+        return big_endian ? be32toh(v) : le32toh(v);
+}
 
 bool wire_has_no_handles(const struct bus1_received *received) {
         return received->n_data > FLAGS_OFFSET && received->data[FLAGS_OFFSET] & FLAG_NO_HANDLES;
+}
+
+/* The size of the D-Bus message, without the credentials behind it. */
+static size_t size_without_credentials(const struct bus1_received *received) {
+        const uint8_t *data = received->data;
+        size_t n = received->n_data, size;
+        bool big_endian;
+
+        if (n < HEADER_FIXED + sizeof(struct wire_credentials))
+                return n;
+        big_endian = data[0] == DBUS_BIG_ENDIAN;
+        size = HEADER_FIXED + (((size_t)read_u32(data + 12, big_endian) + 7) & ~(size_t)7) +
+               read_u32(data + 4, big_endian);
+        return size == n - sizeof(struct wire_credentials) ? size : n;
+}
+
+bool wire_get_credentials(const struct bus1_received *received,
+                          struct bus1_dbus_credentials *ret_credentials) {
+        size_t n = size_without_credentials(received);
+        struct wire_credentials credentials;
+
+        if (n == received->n_data)
+                return false;
+        memcpy(&credentials, received->data + n, sizeof(credentials));
+        *ret_credentials = (struct bus1_dbus_credentials){
+                .uid = credentials.uid,
+                .gid = credentials.gid,
+                .pid = credentials.pid,
+        };
+        return true;
 }
 
 /* Is the iterator at an array of a fixed-size type other than descriptors? */
@@ -92,18 +135,26 @@ int wire_from_message(DBusMessage *message, struct wire *ret_wire) {
         return 0;
 }
 
+DBusMessage *wire_hello(const char *name, const char *path, uint32_t serial) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *plain = NULL;
+        CLEANUP(wire_deinit) struct wire wire = {};
+
+        plain = dbus_message_new_method_call(name, path, name, "Hello");
+        if (!plain)
+                return NULL;
+        dbus_message_set_serial(plain, serial);
+        if (wire_from_message(plain, &wire) < 0)
+                return NULL;
+        /* libdbus-1 has no function that sets this flag, but keeps it */
+        wire.data[FLAGS_OFFSET] |= FLAG_INFORM;
+        return dbus_message_demarshal(wire.data, wire.n_data, NULL);
+}
+
 void wire_deinit(struct wire *wire) {
         fds_close(wire->fds, wire->n_fds);
         free(wire->fds);
         dbus_free(wire->data);
         *wire = (struct wire){};
-}
-
-static uint32_t read_u32(const uint8_t *at, bool big_endian) {
-        uint32_t v;
-
-        memcpy(&v, at, sizeof(v));
-        return big_endian ? be32toh(v) : le32toh(v);
 }
 
 /*
@@ -296,22 +347,22 @@ static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessa
 int wire_to_message(struct bus1_received *received, DBusMessage **ret_message) {
         CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
         DBusError error = DBUS_ERROR_INIT;
+        size_t n_data = size_without_credentials(received);
         uint8_t *n_fds_at;
         uint32_t n_fds = 0;
         bool big_endian;
 
-        if (received->n_data < HEADER_FIXED || received->n_data > DBUS_MAXIMUM_MESSAGE_LENGTH)
+        if (n_data < HEADER_FIXED || n_data > DBUS_MAXIMUM_MESSAGE_LENGTH)
                 return -EBADMSG;
         big_endian = received->data[0] == DBUS_BIG_ENDIAN;
-        n_fds_at = find_n_fds(received->data, received->n_data, big_endian);
+        n_fds_at = find_n_fds(received->data, n_data, big_endian);
         if (n_fds_at) {
                 n_fds = read_u32(n_fds_at, big_endian);
                 if (n_fds > received->n_fds)
                         return -EBADMSG;
                 memset(n_fds_at, 0, sizeof(n_fds));
         }
-        message =
-                dbus_message_demarshal((const char *)received->data, (int)received->n_data, &error);
+        message = dbus_message_demarshal((const char *)received->data, (int)n_data, &error);
         if (!message) {
                 bool no_memory = dbus_error_has_name(&error, DBUS_ERROR_NO_MEMORY);
 

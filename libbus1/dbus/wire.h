@@ -13,8 +13,7 @@
  *              3. copy the body, without that array, into a second message
  */
 
-#include <bus1/bus1.h>
-#include <dbus/dbus.h>
+#include <bus1/dbus.h>
 #include <stdbool.h>
 
 /* A message to send. wire_deinit() frees data and closes the descriptors. */
@@ -29,6 +28,17 @@ int wire_from_message(DBusMessage *message, struct wire *ret_wire);
 void wire_deinit(struct wire *wire);
 /* Is this a call whose caller cannot get handles in the reply? The bus says so by a flag. */
 bool wire_has_no_handles(const struct bus1_received *received);
+/*
+ * Get the credentials of the sender, which the bus adds behind a message. Returns false if there
+ * are none. The caller knows whether the bus has sent the message.
+ */
+bool wire_get_credentials(const struct bus1_received *received,
+                          struct bus1_dbus_credentials *ret_credentials);
+/*
+ * Make a call of Hello with the flag that asks the bus for these credentials, and for more about
+ * direct channels. A bus that does not know the flag ignores it. Returns NULL without memory.
+ */
+DBusMessage *wire_hello(const char *name, const char *path, uint32_t serial);
 /*
  * Duplicates descriptors, and leaves those of received open. Sets UNIX_FDS in the data of received
  * to 0. Returns -EBADMSG for an invalid message, or -ENOMEM.

@@ -659,6 +659,82 @@ START_TEST(released_handle_is_not_watched) {
 }
 END_TEST
 
+/* reply handles that are not one-shot */
+
+static unsigned n_replies, n_released;
+
+static void receive_all(struct rogue *rogue) {
+        struct bus1_received *received;
+
+        while (bus1_client_recv_alloc(rogue->client, &received) == 0) {
+                n_replies += received->type == BUS1_MESSAGE_TYPE_USER;
+                n_released += received->type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE;
+                bus1_received_free(received);
+        }
+}
+
+static void rogue_call(struct rogue *rogue, uint64_t to, const char *destination, const char *path,
+                       const char *interface, const char *member, uint64_t flags,
+                       size_t n_created) {
+        struct bus1_transfer created[] = {
+                {BUS1_TRANSFER_FLAG_CREATE | flags, BUS1_INVALID},
+                {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
+        };
+        DBusMessage *m = dbus_message_new_method_call(destination, path, interface, member);
+        char *data;
+        int n;
+
+        dbus_message_set_serial(m, 1);
+        ck_assert(dbus_message_marshal(m, &data, &n));
+        ck_assert_int_eq(rogue_send(rogue, to, data, (size_t)n, created, n_created, NULL, 0), 0);
+        dbus_free(data);
+        dbus_message_unref(m);
+}
+
+/* Nobody keeps them: neither the bus, nor a service that the program can call without the bus. */
+START_TEST(reply_handles_that_are_not_oneshot_are_released) {
+        struct bus1_dbus_object *object;
+        struct bus1_transfer src = {}, dst;
+        struct rogue rogue;
+        uint64_t handle;
+
+        n_replies = n_released = 0;
+        ck_assert(rogue_join(&rogue, bus_daemon.address));
+        rogue_call(&rogue, rogue.session, DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS,
+                   "Hello", BUS1_TRANSFER_FLAG_ONESHOT, 2);
+        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, member_interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        src.id = handle;
+        ck_assert_int_eq(
+                bus1_client_transfer(bus1_dbus_get_client(service), rogue.client, 1, &src, &dst),
+                0);
+        for (unsigned i = 0; i < 1000; i++) {
+                /* if _i is 2 or 3: every second handle is of the right kind */
+                uint64_t flags = _i >= 2 && i % 2 ? BUS1_TRANSFER_FLAG_ONESHOT : 0;
+
+                if (_i % 2)
+                        rogue_call(&rogue, rogue.session, DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+                                   DBUS_INTERFACE_DBUS, "GetId", flags, 1);
+                else
+                        rogue_call(&rogue, dst.id, NULL, PATH, NAME, "Where", flags, 1);
+                turn();
+                receive_all(&rogue);
+        }
+        for (int i = 0; i < 10000 && n_replies < 1000; i++) {
+                turn();
+                receive_all(&rogue);
+        }
+        for (int i = 0; i < 100; i++) {
+                turn();
+                receive_all(&rogue);
+        }
+        ck_assert_uint_ge(n_replies, 1000);
+        /* With every second one, some are left before the program is found out. */
+        ck_assert_uint_ge(n_released, _i < 2 ? 900 : 100);
+        rogue_leave(&rogue);
+}
+END_TEST
+
 static Suite *make_suite(void) {
         Suite *suite = suite_create("robust");
         TCase *tcase = tcase_create("all");
@@ -666,6 +742,7 @@ static Suite *make_suite(void) {
         tcase_add_checked_fixture(tcase, members_setup, members_teardown);
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, long_texts_are_cut_between_characters);
+        tcase_add_loop_test(tcase, reply_handles_that_are_not_oneshot_are_released, 0, 4);
         tcase_add_test(tcase, errors_of_properties_tell_what_is_missing);
         tcase_add_test(tcase, descriptor_behind_a_long_signature);
         tcase_add_test(tcase, many_descriptors_in_one_message);
