@@ -15,7 +15,7 @@
 
 #include "bridge/native/native-private.h"
 
-#include "base/clock.h"
+#include "base/pick.h"
 
 void native_spent_add(struct native_session *session, uint64_t handle) {
         struct native *native = session->native;
@@ -30,7 +30,7 @@ void native_spent_add(struct native_session *session, uint64_t handle) {
         if (session->n_spent < NATIVE_SPENT_MAX)
                 return;
         session->n_spent = 0;
-        i = now_ns() % NATIVE_SPENT_MAX;
+        i = pick(NATIVE_SPENT_MAX);
         if (bus1_client_release(native->peer, 1, &spent[i]) < 0)
                 return; /* it has ended with the reply */
         session->leaves_handles = true;

@@ -10,10 +10,10 @@
  *
  *        static const struct bus1_dbus_vtable lamp_vtable[] = {
  *                BUS1_DBUS_VTABLE_START(0),
- *                BUS1_DBUS_METHOD_WITH_ARGS("Blink", BUS1_DBUS_ARGS("u", times),
- * BUS1_DBUS_NO_RESULT, lamp_blink, BUS1_DBUS_VTABLE_UNPRIVILEGED), BUS1_DBUS_PROPERTY("On", "b",
- * NULL, offsetof(struct lamp, on), BUS1_DBUS_VTABLE_PROPERTY_EMITS_CHANGE), BUS1_DBUS_DOC("Does the
- * lamp shine?"), BUS1_DBUS_VTABLE_END,
+ *                BUS1_DBUS_METHOD("Blink", "u", "", lamp_blink, BUS1_DBUS_VTABLE_UNPRIVILEGED),
+ *                BUS1_DBUS_PROPERTY("On", "b", NULL, offsetof(struct lamp, on), 0),
+ *                BUS1_DBUS_DOC("Does the lamp shine?"),
+ *                BUS1_DBUS_VTABLE_END,
  *        };
  *
  *        bus1_dbus_object_new(bus, "/org/example/lamp", NULL, NULL, &object);
@@ -87,7 +87,8 @@ typedef int (*bus1_dbus_get_fn)(struct bus1_dbus *bus, const char *path, const c
                                 DBusError *error);
 /*
  * Set the property to the value at the iterator, which has the signature of the property. The
- * function announces the change itself, see bus1_dbus_object_emit_properties_changed().
+ * function announces the change itself, see bus1_dbus_object_emit_properties_changed(). The call of
+ * Set, which knows the sender, is bus1_dbus_get_current_message().
  */
 typedef int (*bus1_dbus_set_fn)(struct bus1_dbus *bus, const char *path, const char *interface,
                                 const char *property, DBusMessageIter *value, void *userdata,

@@ -32,12 +32,13 @@ static bool came_by_right(const struct target *target, const struct bus1_dbus_me
                target->object && !target->object->exported;
 }
 
+/* A bus that is too old to send the credentials with the message is asked for them. */
 static void find_credentials(struct bus1_dbus_message *call,
                              struct bus1_dbus_credentials *credentials) {
         const char *sender = message_get_sender(call);
 
         *credentials = (struct bus1_dbus_credentials){UINT32_MAX, UINT32_MAX, 0};
-        if (sender)
+        if (bus1_dbus_message_get_credentials(call, credentials) < 0 && sender)
                 (void)bus1_dbus_get_credentials(call->bus, sender, credentials, NULL);
 }
 

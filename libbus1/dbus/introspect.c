@@ -3,6 +3,7 @@
 #include "libbus1/dbus/introspect.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,45 +65,100 @@ static const char manager_xml[] =
         " </interface>\n";
 /* clang-format on */
 
-static void write_text(FILE *f, const char *text, size_t n) {
+/* The text so far. (open_memstream() does not always tell that memory has run out.) */
+struct text {
+        char *data;
+        size_t n, n_allocated;
+        bool failed;
+};
+
+/* Make room for n more bytes and a zero. */
+static bool text_grow(struct text *f, size_t n) {
+        size_t wanted = f->n + n + 1;
+        char *data;
+
+        if (f->failed || wanted <= f->n_allocated)
+                return !f->failed;
+        if (wanted < 2 * f->n_allocated)
+                wanted = 2 * f->n_allocated;
+        data = realloc(f->data, wanted);
+        if (!data) {
+                f->failed = true;
+                return false;
+        }
+        f->data = data;
+        f->n_allocated = wanted;
+        return true;
+}
+
+static void text_add(struct text *f, const char *text, size_t n) {
+        if (!text_grow(f, n))
+                return;
+        memcpy(f->data + f->n, text, n);
+        f->n += n;
+        f->data[f->n] = 0;
+}
+
+static void text_puts(struct text *f, const char *text) {
+        text_add(f, text, strlen(text));
+}
+
+__attribute__((format(printf, 2, 3))) static void text_printf(struct text *f, const char *format,
+                                                              ...) {
+        va_list args;
+        int n;
+
+        va_start(args, format);
+        n = vsnprintf(NULL, 0, format, args);
+        va_end(args);
+        if (n < 0 || !text_grow(f, (size_t)n))
+                return;
+        va_start(args, format);
+        vsnprintf(f->data + f->n, (size_t)n + 1, format, args);
+        va_end(args);
+        f->n += (size_t)n;
+}
+
+static void write_text(struct text *f, const char *text, size_t n) {
         for (; n > 0; text++, n--) {
                 switch (*text) {
                 case '&':
-                        fputs("&amp;", f);
+                        text_puts(f, "&amp;");
                         break;
                 case '<':
-                        fputs("&lt;", f);
+                        text_puts(f, "&lt;");
                         break;
                 case '>':
-                        fputs("&gt;", f);
+                        text_puts(f, "&gt;");
                         break;
                 case '"':
-                        fputs("&quot;", f);
+                        text_puts(f, "&quot;");
                         break;
                 case '\t':
                 case '\n':
                 case '\r':
-                        fprintf(f, "&#%d;", *text);
+                        text_printf(f, "&#%d;", *text);
                         break;
                 default:
                         /* XML has no other control characters */
-                        fputc((unsigned char)*text < ' ' ? '?' : *text, f);
+                        text_add(f, (unsigned char)*text < ' ' ? "?" : text, 1);
                 }
         }
 }
 
 /* indent: the number of blanks in front */
-static void write_annotation(FILE *f, int indent, const char *name, const char *value) {
-        fprintf(f, "%*s<annotation name=\"%s\" value=\"", indent, "", name);
+static void write_annotation(struct text *f, int indent, const char *name, const char *value) {
+        text_printf(f, "%*s<annotation name=\"%s\" value=\"", indent, "", name);
         write_text(f, value, strlen(value));
-        fputs("\"/>\n", f);
+        text_puts(f, "\"/>\n");
 }
 
 /*
  * Write one argument for each complete type of the signature. *names is NULL, or has the names of
  * the arguments, separated by blanks; the names that are written are removed from its front.
  */
-static void write_args(FILE *f, const char *signature, const char *direction, const char **names) {
+static void write_args(struct text *f, const char *signature, const char *direction,
+                       const char **names) {
         DBusSignatureIter i;
 
         if (!signature || !*signature)
@@ -115,22 +171,23 @@ static void write_args(FILE *f, const char *signature, const char *direction, co
                 if (*names)
                         *names += strspn(*names, " ");
                 n = *names ? strcspn(*names, " ") : 0;
-                fprintf(f, "   <arg type=\"%s\"", type ? type : "");
+                f->failed |= !type;
+                text_printf(f, "   <arg type=\"%s\"", type ?: "");
                 if (n > 0) {
-                        fputs(" name=\"", f);
+                        text_puts(f, " name=\"");
                         write_text(f, *names, n);
-                        fputc('"', f);
+                        text_puts(f, "\"");
                         *names += n;
                 }
                 if (direction)
-                        fprintf(f, " direction=\"%s\"", direction);
-                fputs("/>\n", f);
+                        text_printf(f, " direction=\"%s\"", direction);
+                text_puts(f, "/>\n");
                 dbus_free(type);
         } while (dbus_signature_iter_next(&i));
 }
 
 /* What the flags say about any element. */
-static void write_flags(FILE *f, int indent, uint64_t flags) {
+static void write_flags(struct text *f, int indent, uint64_t flags) {
         if (flags & BUS1_DBUS_VTABLE_DEPRECATED)
                 write_annotation(f, indent, "org.freedesktop.DBus.Deprecated", "true");
         if (flags & BUS1_DBUS_VTABLE_METHOD_NO_REPLY)
@@ -139,7 +196,7 @@ static void write_flags(FILE *f, int indent, uint64_t flags) {
                 write_annotation(f, indent, "org.freedesktop.systemd1.Explicit", "true");
 }
 
-static void write_doc(FILE *f, int indent, const char *doc) {
+static void write_doc(struct text *f, int indent, const char *doc) {
         if (doc)
                 write_annotation(f, indent, "org.gtk.GDBus.DocString", doc);
 }
@@ -154,7 +211,8 @@ static const char *how_announced(const struct member *property) {
                                                                               : "false";
 }
 
-static void write_annotations(FILE *f, const struct bus1_dbus *bus, const struct member *member) {
+static void write_annotations(struct text *f, const struct bus1_dbus *bus,
+                              const struct member *member) {
         const char *announced = member->kind == MEMBER_PROPERTY ? how_announced(member) : NULL;
 
         write_flags(f, 3, member->flags);
@@ -166,15 +224,15 @@ static void write_annotations(FILE *f, const struct bus1_dbus *bus, const struct
         write_doc(f, 3, member->doc);
 }
 
-static void write_member(FILE *f, const struct bus1_dbus *bus, const struct member *member) {
+static void write_member(struct text *f, const struct bus1_dbus *bus, const struct member *member) {
         static const char *const elements[] = {"method", "signal", "property"};
         const char *element = elements[member->kind], *names = member->names;
 
-        fprintf(f, "  <%s name=\"%s\"", element, member->name);
+        text_printf(f, "  <%s name=\"%s\"", element, member->name);
         if (member->kind == MEMBER_PROPERTY)
-                fprintf(f, " type=\"%s\" access=\"%s\"", member->signature,
-                        member->writable ? "readwrite" : "read");
-        fputs(">\n", f);
+                text_printf(f, " type=\"%s\" access=\"%s\"", member->signature,
+                            member->writable ? "readwrite" : "read");
+        text_puts(f, ">\n");
         if (member->kind == MEMBER_METHOD) {
                 write_args(f, member->signature, "in", &names);
                 write_args(f, member->result, "out", &names);
@@ -182,16 +240,16 @@ static void write_member(FILE *f, const struct bus1_dbus *bus, const struct memb
                 write_args(f, member->signature, NULL, &names);
         }
         write_annotations(f, bus, member);
-        fprintf(f, "  </%s>\n", element);
+        text_printf(f, "  </%s>\n", element);
 }
 
 /* Write all interfaces with the same name as one. */
-static int write_interface(FILE *f, const struct target *target, const char *name,
+static int write_interface(struct text *f, const struct target *target, const char *name,
                            DBusError *error) {
         struct walk walk;
         int r;
 
-        fprintf(f, " <interface name=\"%s\">\n", name);
+        text_printf(f, " <interface name=\"%s\">\n", name);
         walk_begin(&walk, target, name);
         while ((r = walk_next(&walk, MEMBER_METHOD, NULL, error)) > 0) {
                 const struct table *table = walk.interface->table;
@@ -204,11 +262,11 @@ static int write_interface(FILE *f, const struct target *target, const char *nam
                         if (!member_is_hidden(table, &table->members[i]))
                                 write_member(f, target->bus, &table->members[i]);
         }
-        fputs(" </interface>\n", f);
+        text_puts(f, " </interface>\n");
         return r;
 }
 
-static int write_interfaces(FILE *f, const struct target *target, DBusError *error) {
+static int write_interfaces(struct text *f, const struct target *target, DBusError *error) {
         struct walk walk;
         int r;
 
@@ -246,42 +304,38 @@ static int find_children(struct paths *children, const struct target *target,
         return r;
 }
 
-static int write_node(FILE *f, const struct target *target, const struct branch *branch,
+static int write_node(struct text *f, const struct target *target, const struct branch *branch,
                       const struct paths *children, bool exists, DBusError *error) {
         int r;
 
-        fputs(DBUS_INTROSPECT_1_0_XML_DOCTYPE_DECL_NODE "<node>\n", f);
-        fputs(peer_xml, f);
-        fputs(introspectable_xml, f);
+        text_puts(f, DBUS_INTROSPECT_1_0_XML_DOCTYPE_DECL_NODE "<node>\n");
+        text_puts(f, peer_xml);
+        text_puts(f, introspectable_xml);
         if (exists)
-                fputs(properties_xml, f);
+                text_puts(f, properties_xml);
         if (branch && branch->is_manager)
-                fputs(manager_xml, f);
+                text_puts(f, manager_xml);
         r = write_interfaces(f, target, error);
         for (size_t i = 0; i < children->n; i++)
-                fprintf(f, " <node name=\"%s\"/>\n", children->items[i]);
-        fputs("</node>\n", f);
+                text_printf(f, " <node name=\"%s\"/>\n", children->items[i]);
+        text_puts(f, "</node>\n");
         return r;
 }
 
 static int write_all(const struct target *target, const struct branch *branch,
                      const struct paths *children, bool exists, char **ret_xml, DBusError *error) {
-        CLEANUP_FREE char *xml = NULL;
-        bool failed;
-        size_t n;
-        FILE *f;
+        struct text f = {};
         int r;
 
-        f = open_memstream(&xml, &n);
-        if (!f)
-                return -ENOMEM;
-        r = write_node(f, target, branch, children, exists, error);
-        failed = ferror(f);
-        if (fclose(f) != 0 || failed)
-                return -ENOMEM;
-        if (r >= 0)
-                *ret_xml = steal_ptr(&xml);
-        return r < 0 ? r : 1;
+        r = write_node(&f, target, branch, children, exists, error);
+        if (r >= 0 && f.failed)
+                r = -ENOMEM;
+        if (r < 0) {
+                free(f.data);
+                return r;
+        }
+        *ret_xml = f.data;
+        return 1;
 }
 
 int introspect_target(const struct target *target, char **ret_xml, DBusError *error) {

@@ -31,8 +31,7 @@
  * values-append, values-read < pending, object, object-signal, interface < channel, wait, target <
  * session < receive < call < request, driver < driver-async, subscribe < subscribe-handle,
  * watch-name, values-call < access, answer, property < changed, manager, introspect < properties,
- * serve, fallback < object-call < dispatch < bus.
- * event.c is a library of its own.
+ * serve, fallback < object-call < dispatch < bus. event.c and glib.c are libraries of their own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */

@@ -2,6 +2,7 @@
 
 #include "libbus1/dbus/spent.h"
 
+#include "base/pick.h"
 #include "libbus1/dbus/use.h"
 
 void spent_add(struct bus1_dbus *bus, uint64_t handle) {
@@ -15,7 +16,7 @@ void spent_add(struct bus1_dbus *bus, uint64_t handle) {
         if (bus->n_spent < SPENT_MAX)
                 return;
         bus->n_spent = 0;
-        i = now_ns() % SPENT_MAX;
+        i = pick(SPENT_MAX);
         if (bus1_client_release(bus->client, 1, &bus->spent[i]) < 0)
                 return; /* it has ended with the reply */
         bus->releases_spent = true;

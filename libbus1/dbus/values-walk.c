@@ -52,7 +52,7 @@ bool types_are_valid(const char *types, unsigned valid) {
                 case DBUS_DICT_ENTRY_BEGIN_CHAR:
                         if (n_arrays == b->n_arrays && (b != stack || !(valid & TYPES_ENTRIES)))
                                 return false;
-                        /* fall through */
+                        __attribute__((fallthrough));
                 case DBUS_STRUCT_BEGIN_CHAR:
                         if (b == stack + DBUS_MAXIMUM_TYPE_RECURSION_DEPTH)
                                 return false;

@@ -495,9 +495,9 @@ END_TEST
 START_TEST(reply_timeout_of_the_bus) {
         struct answer answer;
 
-        reload(RULES("200000", "<limit name=\"reply_timeout\">100</limit>"));
+        reload(RULES("200000", "<limit name=\"reply_timeout\">2000</limit>"));
         begin(_i);
-        keep(handle, message("Keep"), 1000, &answer);
+        keep(handle, message("Keep"), _i == DIRECT ? 4000 : 20000, &answer);
         UNTIL(answer.done);
         expect_error(answer, _i == DIRECT ? DBUS_ERROR_TIMEOUT : DBUS_ERROR_NO_REPLY);
 }
@@ -512,7 +512,7 @@ START_TEST(pending_calls) {
         for (size_t i = 0; i <= REPLIES_MAX; i++) {
                 DBusMessage *m = dbus_message_new_method_call(NULL, "/take", NAME, "Hold");
 
-                ck_assert_int_eq(bus1_dbus_call_async(client, handle, m, NULL, 0, 1000, answered,
+                ck_assert_int_eq(bus1_dbus_call_async(client, handle, m, NULL, 0, 3000, answered,
                                                       &answers[i], NULL),
                                  0);
                 dbus_message_unref(m);

@@ -40,6 +40,7 @@ RPM = {'_bindir': 'bin', '_datadir': 'share', '_includedir': 'include', '_libdir
        '_userunitdir': 'lib/systemd/user', '_usrsrc': 'src'}
 # package -> the version script of its library
 LIBRARIES = {'libbus1-0': 'libbus1/libbus1.sym', 'libbus1-dbus0': 'libbus1/dbus/libbus1-dbus.sym',
+             'libbus1-dbus-glib0': 'libbus1/dbus/libbus1-dbus-glib.sym',
              'libbus1-dbus-sd-event0': 'libbus1/dbus/libbus1-dbus-sd-event.sym',
              'libbus1-hosted0': 'kernel/hosted/libbus1-hosted.sym'}
 
@@ -120,11 +121,11 @@ def check_debian(build, _):
         if os.path.basename(path).removesuffix('.symbols') not in LIBRARIES:
             yield f'{path} is compared with no version script'
     for package, path in LIBRARIES.items():
-        text = read(path)
-        version = re.search(r'^(\w+) \{$', text, re.M).group(1)
-        exported = {f'{name}@{version}'
-                    for name in [version, *re.findall(r'^\s+(\w+);$', text, re.M)]}
-        listed = set(re.findall(r'^ (\w+@\w+) ', read(f'debian/{package}.symbols'), re.M))
+        exported = set()
+        for version, body in re.findall(r'^([\w.]+) \{\n(.*?)^\}', read(path), re.M | re.S):
+            exported |= {f'{name}@{version}'
+                         for name in [version, *re.findall(r'^\s+(\w+);$', body, re.M)]}
+        listed = set(re.findall(r'^ ([\w.]+@[\w.]+) ', read(f'debian/{package}.symbols'), re.M))
         if exported != listed:
             yield f'debian/{package}.symbols and {path} differ in {sorted(exported ^ listed)}'
 
@@ -135,7 +136,7 @@ def check_rpm(build, _):
         yield f'rpmspec has no files: {text}'
     packages = {}
     # not from the output of rpmspec, in which the directories have the values of this machine
-    for name, body in re.findall(r'^%files *(\w*)\n((?:[^\n]+\n)*)', read(SPEC), re.M):
+    for name, body in re.findall(r'^%files *([\w-]*)\n((?:[^\n]+\n)*)', read(SPEC), re.M):
         paths = re.findall(r'^%\{(\w+)\}/(.*)$', body, re.M)
         packages[name] = [RPM[macro] + '/' + rest.replace('%{version}', '*')
                           for macro, rest in paths]
