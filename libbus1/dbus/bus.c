@@ -12,7 +12,7 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/channel.h"
-#include "libbus1/dbus/connect.h"
+#include "libbus1/dbus/join.h"
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"

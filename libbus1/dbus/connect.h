@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/*
- * Joining a bus: its D-Bus address, the SASL handshake, and the negotiation of bus1
- *
- * The connection is an ordinary D-Bus connection until NEGOTIATE_BUS1. The bus agrees in one of two
- * ways:
- *
- * - device: the program sends the descriptor of a peer that it opened on the device, and the bus
- *   transfers the handle of the session node into that peer;
- * - hosted: the bus answers with the socket of a peer on the core that it hosts.
- *
- * After BEGIN, the D-Bus socket carries nothing more. It stays open as the anchor of the session:
- * when either side closes the socket, the session ends.
- */
+/* From a D-Bus address to a connected socket */
 
-#include <bus1/bus1.h>
 #include <dbus/dbus.h>
+#include <stdbool.h>
 
-/* The results of joining. The caller owns client and socket_fd. */
-struct joined {
-        struct bus1_client *client;
-        int socket_fd;
-        uint64_t session; /* handle of the session node */
-};
-
-/* Connect, authenticate and negotiate bus1. The handshake has 25 seconds for each address. */
-int membership_join(const char *address, struct joined *ret_joined, DBusError *error);
+/*
+ * Connect to one address of a list. Returns a socket, or a negative errno: -EAFNOSUPPORT for a kind
+ * of address that is not here. If at_once, do not wait for a bus that has no room for another
+ * connection now, but return -EAGAIN.
+ */
+int connect_entry(DBusAddressEntry *entry, bool at_once);

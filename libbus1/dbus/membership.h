@@ -25,7 +25,7 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, use, slot < node < message < channel-node, outgoing <
+ * lowest to the highest: error, wire, connect, join, use, slot < node < message < channel-node, outgoing <
  * pending, object < channel, wait < session < receive < call < driver < introspect, properties <
  * object-call < dispatch < bus. event.c is a library of its own.
  */
