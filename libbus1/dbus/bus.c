@@ -12,9 +12,10 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/channel.h"
-#include "libbus1/dbus/join.h"
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/ids.h"
+#include "libbus1/dbus/join.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
@@ -128,6 +129,7 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         HASH_ITER(hh, bus->nodes, node, next_node) {
                 node_remove(bus, node->id);
         }
+        ids_remove_aliases(bus);
         bus1_client_free(bus->client);
         closep(&bus->socket_fd);
         closep(&bus->timer_fd);

@@ -25,9 +25,9 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, join, use, slot < node < message < channel-node, outgoing <
- * pending, object < channel, wait < session < receive < call < driver < introspect, properties <
- * object-call < dispatch < bus. event.c is a library of its own.
+ * lowest to the highest: error, wire, connect, join, ids, use, slot < node < message <
+ * channel-node, outgoing < pending, object < channel, wait < session < receive < call < driver <
+ * introspect, properties < object-call < dispatch < bus. event.c is a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -59,6 +59,9 @@ struct bus1_dbus {
         int timer_fd;
         uint64_t timer_armed; /* the deadline the timer is set to; 0: at once; UINT64_MAX: none */
         uint64_t session;     /* handle of the session node; BUS1_INVALID without a bus */
+        uint64_t ids_base;    /* what the number of a handle has in addition to its ID, see ids.h */
+        struct alias *aliases;
+        struct alias *aliases_of_peer;
         char *unique_name;
         uint32_t serial;
         bool gone;

@@ -11,6 +11,7 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wire.h"
@@ -197,7 +198,8 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
         for (size_t i = 0; i < n_created; i++)
                 transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)
-                transfers[n_created + i] = (struct bus1_transfer){.id = handles[i]};
+                transfers[n_created + i] =
+                        (struct bus1_transfer){.id = ids_to_peer(bus, handles[i])};
         vec = (struct iovec){wire->data, (size_t)wire->n_data};
         m.message.type = BUS1_MESSAGE_TYPE_USER;
         m.message.n_transfers = n_created + n_handles;
@@ -215,15 +217,19 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
         r = use_begin(bus);
         if (r < 0)
                 return r;
-        r = send_and_wait(bus, to, &m.message, deadline, ret_received);
+        r = send_and_wait(bus, ids_to_peer(bus, to), &m.message, deadline, ret_received);
         use_end(bus);
+        if (ret_received && *ret_received)
+                ids_received(bus, *ret_received);
         /* The core, or the session node, has ended before the library has heard of it. */
         if (r == -ESHUTDOWN || (r == -EBADRQC && to == bus->session))
                 return -ENOTCONN;
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n_created; i++)
+        for (size_t i = 0; i < n_created; i++) {
                 created[i] = transfers[i];
+                created[i].id = ids_from_peer(bus, created[i].id);
+        }
         return 0;
 }
 
@@ -250,11 +256,11 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 /* replying */
 
 bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
-        struct bus1_transfer src = {.id = handle}, copy;
+        struct bus1_transfer src = {.id = ids_to_peer(bus, handle)}, copy;
 
         if (bus1_client_transfer(bus->client, NULL, 1, &src, &copy) < 0)
                 return false;
-        handle_release(bus, copy.id);
+        handle_release(bus, ids_from_peer(bus, copy.id));
         return true;
 }
 
