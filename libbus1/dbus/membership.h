@@ -26,7 +26,7 @@
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
  * lowest to the highest: error, wire, connect, join, ids, use, slot < node < message <
- * channel-node, outgoing < pending, object < channel, wait < session < receive < call < driver <
+ * channel-node, outgoing < pending, object < wait < quiet < channel < session < receive < call < driver <
  * introspect, properties < object-call < dispatch < bus. event.c is a library of its own.
  */
 
