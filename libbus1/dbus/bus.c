@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -19,7 +20,9 @@
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/reconnect.h"
 #include "libbus1/dbus/slot.h"
+#include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/use.h"
 
 /* Takes over the client and the socket of joined, but only on success. */
@@ -45,7 +48,7 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         bus->socket_fd = joined->socket_fd;
         bus->epoll_fd = steal_fd(&epoll_fd);
         bus->timer_fd = steal_fd(&timer_fd);
-        bus->timer_armed = UINT64_MAX;
+        bus->timer_armed = bus->due = UINT64_MAX;
         bus->session = joined->session;
         bus->generation = use_generation();
         *ret_bus = bus;
@@ -74,7 +77,9 @@ PUBLIC int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusE
                 close(joined.socket_fd);
                 return error_from_errno(error, r, "Joining the bus");
         }
-        r = membership_hello(bus, error);
+        bus->address = strdup(address);
+        r = bus->address ? membership_hello(bus, error)
+                         : error_from_errno(error, -ENOMEM, "Joining the bus");
         if (r < 0) {
                 bus1_dbus_free(bus);
                 return r;
@@ -107,6 +112,7 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
 
         if (!bus)
                 return NULL;
+        reconnect_free(bus);
         while (bus->messages)
                 incoming_message_orphan(bus->messages);
         while (bus->slots)
@@ -129,11 +135,14 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         HASH_ITER(hh, bus->nodes, node, next_node) {
                 node_remove(bus, node->id);
         }
+        while (bus->standing)
+                standing_free(bus, bus->standing);
         ids_remove_aliases(bus);
         bus1_client_free(bus->client);
         closep(&bus->socket_fd);
         closep(&bus->timer_fd);
         closep(&bus->epoll_fd);
+        free(bus->address);
         free(bus->unique_name);
         if (bus->n_dispatching > 0)
                 bus->freed = true;

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
@@ -23,7 +25,14 @@
 #define UNCONFIRMED_FDS_MAX 64
 #define UNCONFIRMED_HANDLES_MAX 1024
 
-void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup) {
+static void free_memory(struct channel *c) {
+        free(c->name);
+        free(c->path);
+        free(c);
+}
+
+void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup, const char *name,
+                 const char *path) {
         struct channel *c = calloc(1, sizeof(*c));
 
         if (!c)
@@ -32,9 +41,12 @@ void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup) {
         c->handle = handle;
         c->lookup = lookup;
         c->direct = c->control = BUS1_INVALID;
-        HASH_ADD(hh, bus->channels, handle, sizeof(c->handle), c);
+        c->name = strdup(name);
+        c->path = path ? strdup(path) : NULL;
+        if (c->name && (c->path || !path))
+                HASH_ADD(hh, bus->channels, handle, sizeof(c->handle), c);
         if (!c->hh.tbl)
-                free(c);
+                free_memory(c);
 }
 
 struct channel *channel_find(struct bus1_dbus *bus, uint64_t handle) {
@@ -50,7 +62,7 @@ void channel_free(struct channel *c) {
         HASH_DELETE(hh, c->bus->channels, c);
         if (c->released)
                 handle_release(c->bus, c->handle);
-        free(c);
+        free_memory(c);
 }
 
 static void forget(struct channel *c, struct outgoing *o) {
@@ -95,6 +107,20 @@ void channel_drop(struct channel *c) {
         cease(c);
         while (c->unconfirmed)
                 forget(c, c->unconfirmed);
+}
+
+void channel_lose(struct channel *c) {
+        channel_drop(c);
+        ids_remove_alias(c->bus, c->handle);
+        c->is_lost = true;
+}
+
+void channel_found(struct channel *c, uint64_t lookup) {
+        c->lookup = lookup;
+        c->is_lost = false;
+        c->n_wait = 0;
+        c->n_routed = c->n_passed = c->n_routed_when_asked = 0;
+        c->n_direct = c->n_before = 0;
 }
 
 /* opening */
@@ -379,6 +405,14 @@ bool channel_ended(struct bus1_dbus *bus, uint64_t handle) {
         c = channel_find(bus, handle);
         if (!c)
                 return false;
+        if (c->is_lost)
+                return true;
+        if (bus->reconnect && handle_has_ended(bus, bus->session)) {
+                /* It has ended with the bus. It is looked up again when the program joins again. */
+                bus->gone = true;
+                return true;
+        }
+        ids_remove_alias(bus, handle);
         /* calls that the bus has not passed on will be dropped; the reason is known only now */
         DL_FOREACH(bus->pending, p) {
                 if (p->via == handle && !p->is_direct)

@@ -12,6 +12,7 @@
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
+#include "libbus1/dbus/standing.h"
 
 static int call_bus_valist(struct bus1_dbus *bus, const char *interface, const char *member,
                            const uint64_t *handle, struct bus1_dbus_message **ret_reply,
@@ -103,6 +104,20 @@ static int reply_get_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, 
                        : reply_is_malformed(error);
 }
 
+static int name_requested(struct bus1_dbus *bus, const char *name, uint32_t flags, bool published,
+                          struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error) {
+        uint32_t result;
+        int r;
+
+        r = reply_get_u32(reply, &result, error);
+        if (r < 0)
+                return r;
+        standing_name(bus, name, flags, published, result);
+        if (ret_result)
+                *ret_result = result;
+        return 0;
+}
+
 PUBLIC int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t flags,
                                   uint32_t *ret_result, DBusError *error) {
         CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
@@ -112,7 +127,7 @@ PUBLIC int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint3
                 return error_from_errno(error, -EINVAL, "RequestName");
         r = call_bus(bus, BUS_NAME, "RequestName", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_get_u32(reply, ret_result, error);
+        return r < 0 ? r : name_requested(bus, name, flags, false, reply, ret_result, error);
 }
 
 PUBLIC int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
@@ -122,6 +137,8 @@ PUBLIC int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint3
 
         if (!bus || !text_is_valid(name))
                 return error_from_errno(error, -EINVAL, "ReleaseName");
+        /* also while there is no bus: then the name is not requested again */
+        standing_name_remove(bus, name);
         r = call_bus(bus, BUS_NAME, "ReleaseName", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_INVALID);
         return r < 0 ? r : reply_get_u32(reply, ret_result, error);
@@ -140,15 +157,15 @@ PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t f
                                DBUS_TYPE_INVALID);
         if (r < 0)
                 return r;
-        r = reply_get_u32(reply, ret_result, error);
+        r = name_requested(bus, name, flags, true, reply, ret_result, error);
         if (r < 0)
                 node_end(bus, node);
         return r;
 }
 
-/* Take the handle out of the reply to a look-up. */
-static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_handle,
-                             DBusError *error) {
+/* Take the handle out of the reply to a look-up. path NULL: of a name. */
+static int reply_take_handle(struct bus1_dbus_message *reply, const char *name, const char *path,
+                             uint64_t *ret_handle, DBusError *error) {
         dbus_uint64_t number;
         uint64_t handle = bus1_dbus_message_take_handle(reply, 0);
 
@@ -159,7 +176,7 @@ static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_hand
         }
         if (dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT64, &number,
                                   DBUS_TYPE_INVALID))
-                channel_new(reply->bus, handle, number);
+                channel_new(reply->bus, handle, number, name, path);
         *ret_handle = handle;
         return 0;
 }
@@ -173,7 +190,7 @@ PUBLIC int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t fl
                 return error_from_errno(error, -EINVAL, "Lookup");
         r = call_bus(bus, BRIDGE_INTERFACE, "Lookup", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
+        return r < 0 ? r : reply_take_handle(reply, name, NULL, ret_handle, error);
 }
 
 PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char *path,
@@ -185,7 +202,7 @@ PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, cons
                 return error_from_errno(error, -EINVAL, "LookupObject");
         r = call_bus(bus, BRIDGE_INTERFACE, "LookupObject", NULL, &reply, error, DBUS_TYPE_STRING,
                      &name, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
+        return r < 0 ? r : reply_take_handle(reply, name, path, ret_handle, error);
 }
 
 PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name,
@@ -207,6 +224,7 @@ PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_n
         path_copy = strdup(path);
         if (!name_copy || !path_copy)
                 return error_from_errno(error, -ENOMEM, "Export");
+        standing_export(bus, path, handle);
         *ret_name = steal_ptr(&name_copy);
         *ret_path = steal_ptr(&path_copy);
         return 0;
@@ -301,7 +319,18 @@ PUBLIC int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbu
         s = malloc(sizeof(*s));
         if (!s)
                 return error_from_errno(error, -ENOMEM, "Subscribe");
-        *s = (struct bus1_dbus_subscription){bus, BUS1_INVALID, fn, userdata, NULL, NULL};
+        *s = (struct bus1_dbus_subscription){
+                .bus = bus,
+                .node = BUS1_INVALID,
+                .rule = strdup(rule),
+                .joined = bus->n_joins,
+                .fn = fn,
+                .userdata = userdata,
+        };
+        if (!s->rule) {
+                free(s);
+                return error_from_errno(error, -ENOMEM, "Subscribe");
+        }
         DL_APPEND(bus->subscriptions, s);
         r = call_bus_with_node(bus, "Subscribe", NODE_SUBSCRIPTION, s, &s->node, NULL, error,
                                DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID);
@@ -320,7 +349,10 @@ bus1_dbus_subscription_free(struct bus1_dbus_subscription *s) {
                 return NULL;
         if (s->node != BUS1_INVALID)
                 node_end(s->bus, s->node);
+        if (s->bus->being_restored == s)
+                s->bus->being_restored = NULL;
         DL_DELETE(s->bus->subscriptions, s);
+        free(s->rule);
         free(s);
         return NULL;
 }

@@ -14,6 +14,8 @@
 struct bus1_dbus_subscription {
         struct bus1_dbus *bus;
         uint64_t node; /* BUS1_INVALID: none, for example because the bus has dropped the rule */
+        char *rule;
+        unsigned joined; /* bus->n_joins when the bus was last asked */
         bus1_dbus_message_fn fn;
         void *userdata;
         struct bus1_dbus_subscription *prev, *next;

@@ -31,7 +31,10 @@ uint64_t ids_from_peer(struct bus1_dbus *bus, uint64_t id) {
                 return id;
         if (bus->aliases_of_peer)
                 HASH_FIND(hh_peer, bus->aliases_of_peer, &id, sizeof(id), alias);
-        return alias ? alias->id : id + bus->ids_base;
+        if (alias)
+                return alias->id;
+        /* the former handle of an alias: what is still told about it is not about the alias */
+        return alias_find(bus, id + bus->ids_base) ? IDS_UNKNOWN : id + bus->ids_base;
 }
 
 void ids_received(struct bus1_dbus *bus, struct bus1_received *received) {

@@ -38,7 +38,10 @@ static inline bool ids_differ(const struct bus1_dbus *bus) {
  * peer gives out: commands with it fail with -EBADRQC.
  */
 uint64_t ids_to_peer(struct bus1_dbus *bus, uint64_t id);
-/* Convert an ID of the peer to a number. BUS1_INVALID stays. */
+/*
+ * Convert an ID of the peer to a number. BUS1_INVALID stays. The ID of a handle whose number is an
+ * alias of another one by now becomes IDS_UNKNOWN.
+ */
 uint64_t ids_from_peer(struct bus1_dbus *bus, uint64_t id);
 /* Convert the IDs in a message that was received. */
 void ids_received(struct bus1_dbus *bus, struct bus1_received *received);

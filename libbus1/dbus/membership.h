@@ -25,9 +25,10 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, join, ids, use, slot < node < message <
- * channel-node, outgoing < pending, object < wait < quiet < channel < session < receive < call < driver <
- * introspect, properties < object-call < dispatch < bus. event.c is a library of its own.
+ * lowest to the highest: error, wire, connect, join, ids, use, slot, standing < node < message <
+ * channel-node, outgoing < pending, object < wait < quiet < channel < session < receive < call <
+ * driver < introspect, properties < object-call < restore < reconnect < dispatch < bus. event.c is
+ * a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -87,6 +88,16 @@ struct bus1_dbus {
         struct bus1_dbus_object *objects_by_path;
         struct bus1_dbus_object *objects;
         struct incoming_message *messages; /* all that are still referenced */
+
+        struct standing *standing; /* what else the program has asked for */
+
+        /* joining again, see reconnect.h */
+        char *address;               /* NULL without a bus */
+        struct reconnect *reconnect; /* NULL: the program has not asked for it */
+        unsigned n_joins;            /* how often the program has joined before */
+        bool restoring;              /* has joined, and waits for what it had before */
+        const void *being_restored;  /* which a call under way is about; NULL: it was freed */
+        uint64_t due;                /* when reconnecting goes on; UINT64_MAX: not by time */
 
         bus1_dbus_end_fn end_fn;
         void *end_userdata;

@@ -250,18 +250,31 @@ int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
 PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
         if (!message_is(signal, DBUS_MESSAGE_TYPE_SIGNAL))
                 return -EINVAL;
+        if (bus && bus->restoring)
+                return -ENOTCONN;
         return send_message(bus, BUS1_DBUS_BUS, signal, NULL, 0, NULL, 0);
 }
 
 /* replying */
 
-bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
+static int try_to_copy(struct bus1_dbus *bus, uint64_t handle) {
         struct bus1_transfer src = {.id = ids_to_peer(bus, handle)}, copy;
+        int r;
 
-        if (bus1_client_transfer(bus->client, NULL, 1, &src, &copy) < 0)
-                return false;
-        handle_release(bus, ids_from_peer(bus, copy.id));
-        return true;
+        r = bus1_client_transfer(bus->client, NULL, 1, &src, &copy);
+        if (r >= 0)
+                handle_release(bus, ids_from_peer(bus, copy.id));
+        return r;
+}
+
+bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
+        return try_to_copy(bus, handle) >= 0;
+}
+
+bool handle_has_ended(struct bus1_dbus *bus, uint64_t handle) {
+        int r = try_to_copy(bus, handle);
+
+        return r == -EBADRQC || r == -ESHUTDOWN;
 }
 
 PUBLIC bool bus1_dbus_message_takes_handles(const struct bus1_dbus_message *call) {

@@ -9,6 +9,7 @@
 
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/standing.h"
 
 PUBLIC int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                                 const struct bus1_dbus_interface *interfaces, void *userdata,
@@ -62,7 +63,11 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
                         channel_node_close(bus, node);
                 node_end(bus, id);
         }
+        if (object->handle != BUS1_INVALID)
+                standing_export_remove(bus, object->handle);
         handle_release(bus, object->handle);
+        if (bus->being_restored == object)
+                bus->being_restored = NULL;
         if (object->path)
                 HASH_DELETE(hh, bus->objects_by_path, object);
         DL_DELETE(bus->objects, object);
@@ -131,7 +136,7 @@ PUBLIC int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object,
                                              bus1_dbus_object_fn fn) {
         if (!object)
                 return -EINVAL;
-        if (object->handle == BUS1_INVALID)
+        if (object->handle == BUS1_INVALID || object->node == BUS1_INVALID)
                 return -ESTALE;
         object->unreferenced = fn;
         handle_release(object->bus, object->handle);

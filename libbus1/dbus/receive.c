@@ -27,6 +27,22 @@
  */
 #define LIBRARY_CALL_MAX 4096
 
+int incoming_add_notification(struct bus1_dbus *bus, uint64_t type, uint64_t id) {
+        struct incoming *incoming = calloc(1, sizeof(*incoming));
+        struct bus1_received *received = calloc(1, sizeof(*received));
+
+        if (!incoming || !received) {
+                free(incoming);
+                free(received);
+                return -ENOMEM;
+        }
+        received->type = type;
+        received->metadata.metadata.id = id;
+        incoming->received = received;
+        DL_APPEND(bus->incoming, incoming);
+        return 0;
+}
+
 void incoming_free(struct incoming *incoming) {
         bus1_received_free(incoming->received);
         bus1_dbus_message_unref(incoming->message);
@@ -222,7 +238,7 @@ int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received *
 
 int receive_waiting(struct bus1_dbus *bus, int timeout_ms) {
         uint64_t timeout = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * NS_PER_MS;
-        uint64_t left = time_left(bus->pending ? bus->pending->deadline : UINT64_MAX);
+        uint64_t left = time_left(wait_due(bus));
         struct bus1_received *received;
         int r;
 

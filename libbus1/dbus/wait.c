@@ -10,16 +10,19 @@
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/use.h"
 
+uint64_t wait_due(const struct bus1_dbus *bus) {
+        uint64_t due = bus->pending ? bus->pending->deadline : UINT64_MAX;
+
+        return due < bus->due ? due : bus->due;
+}
+
 void wait_arm(struct bus1_dbus *bus) {
         struct itimerspec spec = {};
-        uint64_t due = UINT64_MAX;
+        uint64_t due;
 
         if (!use_is_own(bus))
                 return; /* it is the parent's timer */
-        if (bus->incoming)
-                due = 0;
-        else if (bus->pending)
-                due = bus->pending->deadline;
+        due = bus->incoming && !bus->restoring ? 0 : wait_due(bus);
         /*
          * Leave a timer that expires too early as it is: looking at the queues too early costs less
          * than a system call for every message.

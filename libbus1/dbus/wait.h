@@ -6,8 +6,8 @@
  *
  * The descriptor that programs poll is an epoll set of the peer's descriptor, the D-Bus socket
  * (readable when the bus has closed it), and a timer. The timer stands for everything else that
- * dispatch has to do: it expires at the next time-out of a call, and at once when received messages
- * wait for dispatch.
+ * dispatch has to do: it expires at the next time-out of a call, when it is time to go on with
+ * joining again, and at once when received messages wait for dispatch.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -22,6 +22,8 @@ int wait_for_all(struct bus1_dbus *bus, int timeout_ms);
  * that wait for dispatch, and not the time-outs of calls.
  */
 int wait_for_peer(struct bus1_dbus *bus, int timeout_ms);
+/* The next time-out; UINT64_MAX: there is none. */
+uint64_t wait_due(const struct bus1_dbus *bus);
 /* Set the timer for received messages and the next time-out. It may also expire earlier. */
 void wait_arm(struct bus1_dbus *bus);
 /* The bus has gone: the descriptor that programs poll is not readable any more. */
