@@ -62,13 +62,14 @@ void restore_forget_tried(struct reconnect *reconnect) {
 static void lose(struct bus1_dbus *bus, enum bus1_dbus_lost_kind kind, const char *what,
                  const char *path, uint64_t handle, const char *error) {
         struct reconnect *reconnect = bus->reconnect;
-        struct bus1_dbus_lost *grown, lost = {
-                                              .kind = kind,
-                                              .what = strdup(what),
-                                              .path = path ? strdup(path) : NULL,
-                                              .handle = handle,
-                                              .error = error ? strdup(error) : NULL,
-                                      };
+        struct bus1_dbus_lost *grown;
+        struct bus1_dbus_lost lost = {
+                .kind = kind,
+                .what = strdup(what),
+                .path = path ? strdup(path) : NULL,
+                .handle = handle,
+                .error = error ? strdup(error) : NULL,
+        };
 
         grown = realloc(reconnect->lost, (reconnect->n_lost + 1) * sizeof(*grown));
         if (grown)

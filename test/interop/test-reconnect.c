@@ -540,10 +540,12 @@ END_TEST
 
 START_TEST(blocking_call_fails_and_run_goes_on) {
         DBusMessage *m;
+        pid_t pid;
 
         publish();
         m = dbus_message_new_method_call(NAME, PATH, NAME, "Where");
-        if (fork() == 0) {
+        pid = fork();
+        if (pid == 0) {
                 usleep(200000);
                 kill(bus_daemon.pid, SIGKILL);
                 _exit(0);
@@ -557,8 +559,7 @@ START_TEST(blocking_call_fails_and_run_goes_on) {
         ck_assert_int_eq(bus1_dbus_run(client, &client_told.stop), 0);
         ck_assert_int_eq(bus1_dbus_run(service, &service_told.stop), 0);
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
-        while (wait(NULL) > 0)
-                ;
+        waitpid(pid, NULL, 0);
 }
 END_TEST
 
