@@ -61,10 +61,13 @@ struct bus1_dbus_slot;
 /* joining */
 
 /*
- * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes). Returns
- * -EPROTONOSUPPORT when the bus does not speak bus1, -EACCES when it refuses the authentication,
- * -EREMCHG when it has another GUID than the address, or an error of the connection or of the call
- * of Hello.
+ * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes,
+ * unixexec:path=...), or at the first one that works of a list with semicolons. Each has 25
+ * seconds. If none works, the error is that of the first one. Returns -EPROTONOSUPPORT when the bus
+ * does not speak bus1, or it cannot be spoken at such an address (tcp:, nonce-tcp:, autolaunch:),
+ * -EADDRNOTAVAIL for an address of another kind or with wrong keys, -EACCES when the bus refuses
+ * the authentication, -EREMCHG when it has another GUID than the address, -ETIMEDOUT, or an error
+ * of the connection or of the call of Hello.
  */
 int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusError *error);
 /* Join the bus at $DBUS_SESSION_BUS_ADDRESS, or else at $XDG_RUNTIME_DIR/bus. */

@@ -119,8 +119,6 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
                 bus1_dbus_slot_free(bus->slots);
         while (bus->objects)
                 bus1_dbus_object_free(bus->objects);
-        while (bus->subscriptions)
-                bus1_dbus_subscription_free(bus->subscriptions);
         HASH_ITER(hh, bus->channels, channel, next_channel) {
                 channel_free(channel);
         }

@@ -25,7 +25,7 @@
 #define UNCONFIRMED_FDS_MAX 64
 #define UNCONFIRMED_HANDLES_MAX 1024
 
-static void free_memory(struct channel *c) {
+static void discard(struct channel *c) {
         free(c->name);
         free(c->path);
         free(c);
@@ -40,13 +40,13 @@ void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup, const 
         c->bus = bus;
         c->handle = handle;
         c->lookup = lookup;
-        c->direct = c->control = BUS1_INVALID;
         c->name = strdup(name);
         c->path = path ? strdup(path) : NULL;
-        if (c->name && (c->path || !path))
+        c->direct = c->control = BUS1_INVALID;
+        if (c->name && (!path || c->path))
                 HASH_ADD(hh, bus->channels, handle, sizeof(c->handle), c);
         if (!c->hh.tbl)
-                free_memory(c);
+                discard(c);
 }
 
 struct channel *channel_find(struct bus1_dbus *bus, uint64_t handle) {
@@ -62,7 +62,7 @@ void channel_free(struct channel *c) {
         HASH_DELETE(hh, c->bus->channels, c);
         if (c->released)
                 handle_release(c->bus, c->handle);
-        free_memory(c);
+        discard(c);
 }
 
 static void forget(struct channel *c, struct outgoing *o) {

@@ -12,13 +12,13 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
-#include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/object.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
 #include "libbus1/dbus/reconnect.h"
+#include "libbus1/dbus/subscribe.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
@@ -42,7 +42,12 @@ static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object
         struct incoming_message *message = (struct incoming_message *)m;
         int r;
 
-        r = object_dispatch(bus, object, m);
+        if (!object && object_is_subscribe(m))
+                HASH_FIND_STR(bus->objects_by_path, dbus_message_get_path(m->message), object);
+        if (object && object_is_subscribe(m))
+                r = object_subscribe(object, m);
+        else
+                r = object_dispatch(bus, object, m);
         /* The handler may have answered the call before it failed. */
         if (r < 0 && message->reply_handle != BUS1_INVALID)
                 reply_errno(m, r);
@@ -64,9 +69,7 @@ static bool message_is_copy(const struct bus1_dbus_message *m) {
 static void dispatch_message(struct bus1_dbus *bus, enum node_kind kind, void *data,
                              struct bus1_dbus_message *m) {
         if (kind == NODE_SUBSCRIPTION) {
-                struct bus1_dbus_subscription *s = data;
-
-                s->fn(m, s->userdata);
+                subscription_dispatch(data, m);
         } else if (message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
                    (kind != NODE_HOME || !message_is_copy(m))) {
                 dispatch_call(bus, kind == NODE_OBJECT ? data : NULL, m);
@@ -84,7 +87,7 @@ static void dispatch_handle_release(struct bus1_dbus *bus, struct node *node) {
 
         node_remove(bus, id);
         if (kind == NODE_SUBSCRIPTION)
-                ((struct bus1_dbus_subscription *)data)->node = BUS1_INVALID;
+                subscription_dropped(data);
         else if (kind == NODE_OBJECT)
                 object_unreferenced(data, id);
 }

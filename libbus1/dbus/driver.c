@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "libbus1/dbus/call.h"
 #include "libbus1/dbus/channel.h"
@@ -65,6 +64,21 @@ int call_bus_with_node(struct bus1_dbus *bus, const char *member, enum node_kind
         return r;
 }
 
+DBusMessage *driver_message_new(const char *interface, const char *member, int first_arg_type,
+                                ...) {
+        DBusMessage *m = dbus_message_new_method_call(BUS_NAME, BUS_PATH, interface, member);
+        va_list args;
+        bool ok;
+
+        va_start(args, first_arg_type);
+        ok = m && dbus_message_append_args_valist(m, first_arg_type, args);
+        va_end(args);
+        if (ok)
+                return m;
+        dbus_message_unrefp(&m);
+        return NULL;
+}
+
 static int reply_is_malformed(DBusError *error) {
         dbus_set_error(error, DBUS_ERROR_INVALID_SIGNATURE,
                        "The bus answered with the wrong arguments");
@@ -95,7 +109,7 @@ int membership_hello(struct bus1_dbus *bus, DBusError *error) {
 
 /* names */
 
-static int reply_get_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error) {
+int driver_read_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error) {
         uint32_t unused;
 
         return dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT32, ret_result ?: &unused,
@@ -109,7 +123,7 @@ static int name_requested(struct bus1_dbus *bus, const char *name, uint32_t flag
         uint32_t result;
         int r;
 
-        r = reply_get_u32(reply, &result, error);
+        r = driver_read_u32(reply, &result, error);
         if (r < 0)
                 return r;
         standing_name(bus, name, flags, published, result);
@@ -141,7 +155,7 @@ PUBLIC int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint3
         standing_name_remove(bus, name);
         r = call_bus(bus, BUS_NAME, "ReleaseName", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_get_u32(reply, ret_result, error);
+        return r < 0 ? r : driver_read_u32(reply, ret_result, error);
 }
 
 PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags,
@@ -163,9 +177,8 @@ PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t f
         return r;
 }
 
-/* Take the handle out of the reply to a look-up. path NULL: of a name. */
-static int reply_take_handle(struct bus1_dbus_message *reply, const char *name, const char *path,
-                             uint64_t *ret_handle, DBusError *error) {
+int driver_take_handle(struct bus1_dbus_message *reply, const char *name, const char *path,
+                       uint64_t *ret_handle, DBusError *error) {
         dbus_uint64_t number;
         uint64_t handle = bus1_dbus_message_take_handle(reply, 0);
 
@@ -190,7 +203,7 @@ PUBLIC int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t fl
                 return error_from_errno(error, -EINVAL, "Lookup");
         r = call_bus(bus, BRIDGE_INTERFACE, "Lookup", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_take_handle(reply, name, NULL, ret_handle, error);
+        return r < 0 ? r : driver_take_handle(reply, name, NULL, ret_handle, error);
 }
 
 PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char *path,
@@ -202,7 +215,7 @@ PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, cons
                 return error_from_errno(error, -EINVAL, "LookupObject");
         r = call_bus(bus, BRIDGE_INTERFACE, "LookupObject", NULL, &reply, error, DBUS_TYPE_STRING,
                      &name, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
-        return r < 0 ? r : reply_take_handle(reply, name, path, ret_handle, error);
+        return r < 0 ? r : driver_take_handle(reply, name, path, ret_handle, error);
 }
 
 PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name,
@@ -304,55 +317,4 @@ PUBLIC int bus1_dbus_get_limit(struct bus1_dbus *bus, const char *name, int64_t 
         }
         dbus_set_error(error, DBUS_ERROR_INVALID_ARGS, "The bus has no limit \"%s\"", name);
         return -ENOENT;
-}
-
-/* subscriptions */
-
-PUBLIC int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
-                               void *userdata, struct bus1_dbus_subscription **ret_subscription,
-                               DBusError *error) {
-        struct bus1_dbus_subscription *s;
-        int r;
-
-        if (!bus || !text_is_valid(rule) || !fn)
-                return error_from_errno(error, -EINVAL, "Subscribe");
-        s = malloc(sizeof(*s));
-        if (!s)
-                return error_from_errno(error, -ENOMEM, "Subscribe");
-        *s = (struct bus1_dbus_subscription){
-                .bus = bus,
-                .node = BUS1_INVALID,
-                .rule = strdup(rule),
-                .joined = bus->n_joins,
-                .fn = fn,
-                .userdata = userdata,
-        };
-        if (!s->rule) {
-                free(s);
-                return error_from_errno(error, -ENOMEM, "Subscribe");
-        }
-        DL_APPEND(bus->subscriptions, s);
-        r = call_bus_with_node(bus, "Subscribe", NODE_SUBSCRIPTION, s, &s->node, NULL, error,
-                               DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID);
-        if (r < 0) {
-                bus1_dbus_subscription_free(s);
-                return r;
-        }
-        if (ret_subscription)
-                *ret_subscription = s;
-        return 0;
-}
-
-PUBLIC struct bus1_dbus_subscription *
-bus1_dbus_subscription_free(struct bus1_dbus_subscription *s) {
-        if (!s)
-                return NULL;
-        if (s->node != BUS1_INVALID)
-                node_end(s->bus, s->node);
-        if (s->bus->being_restored == s)
-                s->bus->being_restored = NULL;
-        DL_DELETE(s->bus->subscriptions, s);
-        free(s->rule);
-        free(s);
-        return NULL;
 }

@@ -2,24 +2,13 @@
 #pragma once
 
 /*
- * Calls to the bus itself: names, look-ups, subscriptions, credentials
+ * Calls to the bus itself: names, look-ups, credentials
  *
  * org.freedesktop.DBus is the same as over a socket. org.bus1.Bridge1 adds calls that pass
  * handles to the bus or get handles from it.
  */
 
 #include "libbus1/dbus/node.h"
-
-/* A match rule, and the node to which the bus sends the messages that match. */
-struct bus1_dbus_subscription {
-        struct bus1_dbus *bus;
-        uint64_t node; /* BUS1_INVALID: none, for example because the bus has dropped the rule */
-        char *rule;
-        unsigned joined; /* bus->n_joins when the bus was last asked */
-        bus1_dbus_message_fn fn;
-        void *userdata;
-        struct bus1_dbus_subscription *prev, *next;
-};
 
 /*
  * Join the bus: call Hello with the handle of a new home node, and store the unique name that the
@@ -35,3 +24,12 @@ int membership_hello(struct bus1_dbus *bus, DBusError *error);
 int call_bus_with_node(struct bus1_dbus *bus, const char *member, enum node_kind kind, void *data,
                        uint64_t *ret_node, struct bus1_dbus_message **ret_reply, DBusError *error,
                        int first_arg_type, ...);
+
+/* for calls of these methods that do not wait */
+
+/* A call of the bus. Returns NULL when memory runs out. */
+DBusMessage *driver_message_new(const char *interface, const char *member, int first_arg_type, ...);
+/* Take the handle out of the reply to a look-up of this name and path (NULL: none). */
+int driver_take_handle(struct bus1_dbus_message *reply, const char *name, const char *path,
+                       uint64_t *ret_handle, DBusError *error);
+int driver_read_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error);

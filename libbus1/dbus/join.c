@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/scm.h"
-#include "libbus1/dbus/connect.h"
+#include "libbus1/dbus/address.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/membership.h"
 
@@ -45,6 +45,9 @@ struct join {
         size_t n_line;
         int received_fd;
         struct joined joined;
+
+        int first; /* the error of the first address */
+        DBusError first_error;
 };
 
 int join_new(struct join **ret_join, const char *address, bool again, struct bus1_client *client,
@@ -61,6 +64,8 @@ int join_new(struct join **ret_join, const char *address, bool again, struct bus
         j->again = again;
         j->client = client;
         j->fd = j->out_fd = j->received_fd = -1;
+        j->first = -EINVAL;
+        dbus_error_init(&j->first_error);
         *ret_join = j;
         return 0;
 }
@@ -79,6 +84,7 @@ struct join *join_free(struct join *j) {
         if (!j)
                 return NULL;
         hang_up(j);
+        dbus_error_free(&j->first_error);
         dbus_address_entries_free(j->entries);
         free(j);
         return NULL;
@@ -315,12 +321,10 @@ static int handshake(struct join *j, DBusError *error) {
 }
 
 static int connect_next(struct join *j, DBusError *error) {
-        j->fd = connect_entry(j->entries[j->entry], j->again);
-        if (j->fd < 0)
-                /* -EAGAIN: there is no room now, and nothing to wait for */
-                return error_from_errno(error, j->fd == -EAGAIN ? -ECONNREFUSED : j->fd,
-                                        "Connecting to the bus");
         j->deadline = now_ns() + JOIN_TIMEOUT_MS * NS_PER_MS;
+        j->fd = address_connect(j->entries[j->entry], j->again ? 0 : j->deadline, error);
+        if (j->fd < 0) /* -EAGAIN: there is no room now, and nothing to wait for */
+                return j->fd == -EAGAIN ? -ECONNREFUSED : j->fd;
         command_auth(j);
         return 0;
 }
@@ -343,15 +347,21 @@ static int run_entry(struct join *j, DBusError *error) {
 }
 
 int join_run(struct join *j, struct joined *ret_joined, DBusError *error) {
-        int r = -EINVAL;
+        int r;
 
         /* D-Bus spec, "Server Addresses": try one address after the other until one works. */
         for (; j->entry < j->n_entries; j->entry++) {
-                if (error)
-                        dbus_error_free(error);
-                r = run_entry(j, error);
+                DBusError next = DBUS_ERROR_INIT;
+
+                r = run_entry(j, &next);
                 if (r == -EAGAIN)
                         return r;
+                if (r < 0 && j->entry == 0) {
+                        /* If none works, the error is that of the first one, as with libdbus-1. */
+                        j->first = r;
+                        dbus_move_error(&next, &j->first_error);
+                }
+                dbus_error_free(&next);
                 if (r >= 0) {
                         j->joined.socket_fd = j->fd;
                         *ret_joined = j->joined;
@@ -361,7 +371,8 @@ int join_run(struct join *j, struct joined *ret_joined, DBusError *error) {
                 }
                 hang_up(j);
         }
-        return r;
+        dbus_move_error(&j->first_error, error);
+        return j->first;
 }
 
 static int join_wait(const struct join *j) {

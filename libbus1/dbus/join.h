@@ -50,7 +50,7 @@ int join_new(struct join **ret_join, const char *address, bool again, struct bus
 struct join *join_free(struct join *join);
 /*
  * Go on. Returns 0 when the program has joined; -EAGAIN when it has to wait, see below; or another
- * negative errno when all addresses have failed: the errors of bus1_dbus_open(), for the last one.
+ * negative errno when all addresses have failed: the errors of bus1_dbus_open(), for the first one.
  */
 int join_run(struct join *join, struct joined *ret_joined, DBusError *error);
 /* After -EAGAIN: what to wait for, and how long (CLOCK_MONOTONIC, nanoseconds). */
@@ -58,5 +58,5 @@ int join_get_fd(const struct join *join);
 short join_get_events(const struct join *join); /* POLLIN or POLLOUT */
 uint64_t join_get_deadline(const struct join *join);
 
-/* Join and wait. The handshake has 25 seconds for each address. */
+/* Join and wait. Each address has 25 seconds. */
 int membership_join(const char *address, struct joined *ret_joined, DBusError *error);

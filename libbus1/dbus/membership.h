@@ -12,6 +12,7 @@
  *        the bus         ----->  home                    what the bus delivers to no other node
  *        the bus         ----->  name, object            calls of a published name or object
  *        the bus         ----->  subscription            messages that match its rule
+ *        owner of object ----->  subscription            signals of the object
  *        callee or bus   ----->  reply, one-shot         the reply to one call
  *        another member  ----->  name, object            calls through a direct channel
  *        any program     ----->  object                  calls through a handle that was passed on
@@ -25,10 +26,11 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, wire, connect, join, ids, use, slot, standing < node < message <
- * channel-node, outgoing < pending, object < wait < quiet < channel < session < receive < call <
- * driver < introspect, properties < object-call < restore < reconnect < dispatch < bus. event.c is
- * a library of its own.
+ * lowest to the highest: error, wire, address, join, ids, use, slot, standing < node < message <
+ * channel-node, outgoing, subscriber < pending, object, object-signal < wait < quiet < channel <
+ * session < receive < call < request, driver < driver-async, subscribe < subscribe-handle,
+ * watch-name < introspect, properties < object-call < restore < reconnect < dispatch < bus. event.c
+ * is a library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -85,6 +87,7 @@ struct bus1_dbus {
         struct incoming *incoming;
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_slot *slots;
+        unsigned n_subscribers; /* to the signals of objects, see subscriber.h */
         struct bus1_dbus_object *objects_by_path;
         struct bus1_dbus_object *objects;
         struct incoming_message *messages; /* all that are still referenced */

@@ -257,23 +257,22 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 
 /* replying */
 
-static int try_to_copy(struct bus1_dbus *bus, uint64_t handle) {
-        struct bus1_transfer src = {.id = ids_to_peer(bus, handle)}, copy;
-        int r;
-
-        r = bus1_client_transfer(bus->client, NULL, 1, &src, &copy);
-        if (r >= 0)
-                handle_release(bus, ids_from_peer(bus, copy.id));
-        return r;
-}
-
 bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
-        return try_to_copy(bus, handle) >= 0;
+        uint64_t copy;
+
+        if (handle_copy(bus, handle, &copy) < 0)
+                return false;
+        handle_release(bus, copy);
+        return true;
 }
 
 bool handle_has_ended(struct bus1_dbus *bus, uint64_t handle) {
-        int r = try_to_copy(bus, handle);
+        uint64_t copy;
+        int r;
 
+        r = handle_copy(bus, handle, &copy);
+        if (r >= 0)
+                handle_release(bus, copy);
         return r == -EBADRQC || r == -ESHUTDOWN;
 }
 

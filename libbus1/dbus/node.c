@@ -71,6 +71,21 @@ void node_remove(struct bus1_dbus *bus, uint64_t id) {
         free(node);
 }
 
+int handle_copy(struct bus1_dbus *bus, uint64_t handle, uint64_t *ret_copy) {
+        struct bus1_transfer src = {.id = ids_to_peer(bus, handle)}, dst;
+        int r;
+
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
+        r = bus1_client_transfer(bus->client, NULL, 1, &src, &dst);
+        use_end(bus);
+        if (r < 0)
+                return r;
+        *ret_copy = ids_from_peer(bus, dst.id);
+        return 0;
+}
+
 void handle_release(struct bus1_dbus *bus, uint64_t handle) {
         if (handle == BUS1_INVALID)
                 return;

@@ -53,6 +53,8 @@ int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data
 /* Make a node and its entry. The caller owns *ret_handle, the only handle to the node. */
 int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool trusted, uint64_t *ret_id,
              uint64_t *ret_handle);
+/* Make another handle to the node of a handle. The caller owns *ret_copy. */
+int handle_copy(struct bus1_dbus *bus, uint64_t handle, uint64_t *ret_copy);
 /* Release a handle of this peer. BUS1_INVALID is fine. */
 void handle_release(struct bus1_dbus *bus, uint64_t handle);
 /* Remove the entry, without releasing the node. */

@@ -188,5 +188,5 @@ PUBLIC int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *in
         va_start(args, first_arg_type);
         ok = dbus_message_append_args_valist(signal, first_arg_type, args);
         va_end(args);
-        return ok ? bus1_dbus_emit(object->bus, signal) : -ENOMEM;
+        return ok ? object_send_signal(object, signal) : -ENOMEM;
 }

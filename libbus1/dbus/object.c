@@ -63,6 +63,8 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
                         channel_node_close(bus, node);
                 node_end(bus, id);
         }
+        /* after the nodes: a subscriber first hears that the object has ended */
+        subscribers_free(&object->subscribers);
         if (object->handle != BUS1_INVALID)
                 standing_export_remove(bus, object->handle);
         handle_release(bus, object->handle);

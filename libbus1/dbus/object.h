@@ -13,11 +13,12 @@
  *        one for each direct channel   the member that looked up the object
  *        to this object only
  *
- * object.c keeps the objects of a bus. object-call.c runs their methods. properties.c implements
- * org.freedesktop.DBus.Properties, and introspect.c makes introspection data.
+ * object.c keeps the objects of a bus. object-call.c runs their methods. object-signal.c sends
+ * their signals. properties.c implements org.freedesktop.DBus.Properties, and introspect.c makes
+ * introspection data.
  */
 
-#include "libbus1/dbus/membership.h"
+#include "libbus1/dbus/subscriber.h"
 
 struct bus1_dbus_object {
         struct bus1_dbus *bus;
@@ -32,7 +33,8 @@ struct bus1_dbus_object {
         unsigned joined;    /* bus->n_joins when it was last published */
         char *exported;     /* the path of bus1_dbus_reply_path(); NULL: not exported */
         bus1_dbus_object_fn unreferenced;
-        UT_hash_handle hh; /* in bus->objects_by_path */
+        struct subscriber *subscribers; /* those that get the signals directly */
+        UT_hash_handle hh;              /* in bus->objects_by_path */
         struct bus1_dbus_object *prev, *next;
 };
 
@@ -52,6 +54,13 @@ int object_reply_unknown_interface(const struct bus1_dbus_object *object,
  */
 int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                     struct bus1_dbus_message *call);
+
+/* Every signal of an object is sent with this, to the bus and to the subscribers of the object. */
+int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal);
+/* Is this a call of org.bus1.Object1.Subscribe? Every object answers it. */
+bool object_is_subscribe(const struct bus1_dbus_message *call);
+/* Answer such a call. Fails like object_dispatch(). */
+int object_subscribe(struct bus1_dbus_object *object, struct bus1_dbus_message *call);
 
 /* The tables of org.freedesktop.DBus.Properties. The methods take the object as userdata. */
 extern const struct bus1_dbus_method properties_methods[];

@@ -194,5 +194,5 @@ PUBLIC int bus1_dbus_object_emit_changed(struct bus1_dbus_object *object, const 
         if (!dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "s", &array) ||
             !dbus_message_iter_close_container(&iter, &array))
                 return -ENOMEM;
-        return bus1_dbus_emit(object->bus, signal);
+        return object_send_signal(object, signal);
 }

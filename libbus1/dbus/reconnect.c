@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/join.h"
 #include "libbus1/dbus/restore.h"
+#include "libbus1/dbus/slot.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
@@ -182,6 +184,20 @@ static void attempt_begin(struct bus1_dbus *bus) {
                 attempt_run(bus);
 }
 
+/* Tell one slot that the program has joined again. Returns false if all have been told. */
+static bool tell_slot(struct bus1_dbus *bus) {
+        struct bus1_dbus_slot *slot;
+
+        DL_FOREACH(bus->slots, slot) {
+                if (!slot->rejoined || slot->joined == bus->n_joins)
+                        continue;
+                slot->joined = bus->n_joins;
+                slot->rejoined(slot); /* may free the bus */
+                return true;
+        }
+        return false;
+}
+
 /* the end */
 
 static void tell(struct bus1_dbus *bus) {
@@ -239,7 +255,8 @@ int reconnect_run(struct bus1_dbus *bus) {
                 attempt_begin(bus);
                 return 1;
         case RECONNECT_FINDING:
-                restore_find(bus);
+                if (!tell_slot(bus))
+                        restore_find(bus);
                 return 1;
         case RECONNECT_RESTORED:
                 tell(bus);

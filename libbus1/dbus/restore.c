@@ -9,7 +9,6 @@
 
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/channel.h"
-#include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/object.h"
@@ -17,6 +16,7 @@
 #include "libbus1/dbus/quiet.h"
 #include "libbus1/dbus/receive.h"
 #include "libbus1/dbus/standing.h"
+#include "libbus1/dbus/subscribe.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
@@ -85,6 +85,7 @@ static void lose(struct bus1_dbus *bus, enum bus1_dbus_lost_kind kind, const cha
 /* leaving */
 
 static void leave_node(struct bus1_dbus *bus, struct node *node) {
+        struct bus1_dbus_subscription *subscription = node->data;
         struct bus1_dbus_object *object = node->data;
 
         switch (node->kind) {
@@ -93,7 +94,9 @@ static void leave_node(struct bus1_dbus *bus, struct node *node) {
                 node_end(bus, node->id);
                 break;
         case NODE_SUBSCRIPTION:
-                ((struct bus1_dbus_subscription *)node->data)->node = BUS1_INVALID;
+                if (subscription->is_direct)
+                        break; /* the same is true of objects of other programs */
+                subscription->node = BUS1_INVALID;
                 node_end(bus, node->id);
                 break;
         case NODE_OBJECT:
@@ -394,7 +397,7 @@ static bool restore_subscriptions(struct bus1_dbus *bus) {
         struct bus1_dbus_subscription *s;
 
         DL_FOREACH(bus->subscriptions, s) {
-                if (s->joined == bus->n_joins)
+                if (!s->rule || s->joined == bus->n_joins)
                         continue;
                 restore_subscription(bus, s);
                 return true;
@@ -447,7 +450,6 @@ static void restored_names(struct bus1_dbus *bus) {
         reconnect->find_at = 0;
         reconnect->find_until = now_ns() + FIND_GRACE;
         reconnect->find_pause = FIND_PAUSE_MIN;
-        restore_find(bus);
 }
 
 static void restore_next(struct bus1_dbus *bus) {
@@ -531,6 +533,7 @@ static void give_up(struct bus1_dbus *bus, struct channel *c, const char *error)
 
         lose(bus, BUS1_DBUS_LOST_HANDLE, c->name, c->path, handle, error);
         channel_free(c);
+        subscriptions_lost(bus, handle);
         HASH_FIND(hh, bus->watches, &handle, sizeof(handle), watch);
         if (watch && incoming_add_notification(bus, BUS1_MESSAGE_TYPE_NODE_RELEASE, handle) < 0)
                 bus->reconnect->incomplete = true;
@@ -558,6 +561,7 @@ static int found(struct bus1_dbus_message *reply, void *userdata) {
                                   DBUS_TYPE_INVALID) &&
             ids_set_alias(bus, c->handle, handle) >= 0) {
                 channel_found(c, number);
+                subscriptions_found(bus, c->handle);
         } else if (handle != BUS1_INVALID) {
                 handle_release(bus, handle);
                 give_up(bus, c, DBUS_ERROR_NO_MEMORY);

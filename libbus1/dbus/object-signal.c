@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The signals of an object go to the bus, and to those that have subscribed through its handle
+ *
+ * org.bus1.Object1.Subscribe(s interface, s member), with the handle of a node: who calls it on the
+ * node of the handle that the program passes on gets the signals directly, and the answer "" "/". A
+ * caller that reaches the object by a name gets them through the bus, where the policy holds, and
+ * monitors see them: the answer is what a match rule needs.
+ */
+
+#include <errno.h>
+
+#include "libbus1/dbus/message.h"
+#include "libbus1/dbus/object.h"
+#include "libbus1/dbus/use.h"
+
+int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal) {
+        struct bus1_dbus *bus = object->bus;
+        int r;
+
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
+        /* without a bus there may be holders of the handle */
+        if (bus->session != BUS1_INVALID || object->node == BUS1_INVALID)
+                r = bus1_dbus_emit(bus, signal);
+        if (r >= 0)
+                subscribers_send(bus, &object->subscribers, signal);
+        use_end(bus);
+        return r;
+}
+
+bool object_is_subscribe(const struct bus1_dbus_message *call) {
+        return dbus_message_is_method_call(call->message, OBJECT_INTERFACE, "Subscribe");
+}
+
+int object_subscribe(struct bus1_dbus_object *object, struct bus1_dbus_message *call) {
+        const char *interface, *member, *name = "", *path = "/";
+        int r;
+
+        if (!dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &interface,
+                                   DBUS_TYPE_STRING, &member, DBUS_TYPE_INVALID) ||
+            (*interface && !dbus_validate_interface(interface, NULL)) ||
+            (*member && !dbus_validate_member(member, NULL)))
+                return -EINVAL;
+        if (call->node != object->node && call->bus->unique_name) {
+                name = call->bus->unique_name;
+                path = bus1_dbus_object_get_path(object);
+        } else {
+                if (call->n_handles == 0 || call->handles[0] == BUS1_INVALID)
+                        return -EINVAL;
+                r = subscriber_add(call->bus, &object->subscribers, call->handles[0], interface,
+                                   member, &call->credentials);
+                if (r < 0)
+                        return r;
+                call->handles[0] = BUS1_INVALID; /* the subscriber has it now */
+        }
+        return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &name, DBUS_TYPE_OBJECT_PATH, &path,
+                                    DBUS_TYPE_INVALID);
+}
