@@ -10,6 +10,7 @@
 
 #include "test/interop/members.h"
 
+#include <bus1/dbus-async.h>
 #include <bus1/dbus-sd-event.h>
 #include <errno.h>
 #include <poll.h>
@@ -204,6 +205,152 @@ START_TEST(everything_is_restored) {
         free(unused);
         free(other_path);
         free(exported);
+}
+END_TEST
+
+/* what was asked for without waiting, or with a slot */
+
+static unsigned n_done;
+
+static void count_name(struct bus1_dbus *bus, uint32_t result, const DBusError *error,
+                       void *userdata) {
+        ck_assert_ptr_null(error);
+        ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
+        n_done++;
+}
+
+static void note_handle(struct bus1_dbus *bus, uint64_t handle, const DBusError *error,
+                        void *userdata) {
+        ck_assert_ptr_null(error);
+        *(uint64_t *)userdata = handle;
+        n_done++;
+}
+
+static char watched[1024];
+
+static void note_appeared(struct bus1_dbus *bus, const char *name, const char *owner,
+                          void *userdata) {
+        size_t n = strlen(watched);
+
+        snprintf(watched + n, sizeof(watched) - n, "+%s ", owner);
+}
+
+static void note_vanished(struct bus1_dbus *bus, const char *name, void *userdata) {
+        size_t n = strlen(watched);
+
+        snprintf(watched + n, sizeof(watched) - n, "- ");
+}
+
+static unsigned n_of_handle, n_errors_of_handle;
+
+static int count_of_handle(struct bus1_dbus_message *m, void *userdata) {
+        if (dbus_message_get_type(m->message) == DBUS_MESSAGE_TYPE_ERROR) {
+                ck_assert(dbus_message_is_error(m->message, DBUS_ERROR_UNKNOWN_OBJECT));
+                n_errors_of_handle++;
+        } else {
+                n_of_handle++;
+        }
+        return 0;
+}
+
+START_TEST(slots_are_restored) {
+        struct bus1_dbus_slot *slots[4] = {};
+        char expected[256];
+        unsigned n_freed = 0, n_matched_here = 0;
+        uint64_t handle = BUS1_INVALID;
+
+        n_done = n_of_handle = n_errors_of_handle = 0;
+        watched[0] = 0;
+        ck_assert_int_eq(bus1_dbus_publish_async(service, NULL, NAME, 0, count_name, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_request_name_async(service, NULL, SECOND, 0, count_name, NULL),
+                         0);
+        UNTIL(n_done == 2);
+        ck_assert_int_eq(bus1_dbus_lookup_async(client, NULL, NAME, PATH, 0, note_handle, &handle),
+                         0);
+        UNTIL(n_done == 3);
+        ck_assert_int_eq(bus1_dbus_watch_name(client, &slots[0], NAME, note_appeared, note_vanished,
+                                              NULL, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_add_match(client, &slots[1], "member='Told'", count_message,
+                                             &n_matched_here, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_add_match(client, &slots[2], "member='Told'", count_message,
+                                             &n_freed, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_subscribe_handle(client, &slots[3], handle, NULL, "Told",
+                                                    count_of_handle, NULL, NULL),
+                         0);
+        snprintf(expected, sizeof(expected), "+%s ", bus1_dbus_get_unique_name(service));
+        UNTIL(strcmp(watched, expected) == 0);
+        slots[2] = bus1_dbus_slot_free(slots[2]);
+        for (unsigned round = 1; round <= 3; round++) {
+                watched[0] = 0;
+                restart(round & 1 ? SIGKILL : SIGTERM);
+                until_told(round);
+                ck_assert_uint_eq(service_told.n_lost, 0);
+                ck_assert_uint_eq(client_told.n_lost, 0);
+                emit(service, "Told");
+                UNTIL(n_matched_here == round && n_of_handle == round);
+                expect_text(call(client, handle, NULL, "/any", "Where", NULL), PATH);
+                expect_text(call(client, BUS1_DBUS_BUS, SECOND, PATH, "Where", NULL), PATH);
+                snprintf(expected, sizeof(expected), "- +%s ", bus1_dbus_get_unique_name(service));
+                UNTIL(strcmp(watched, expected) == 0);
+        }
+        ck_assert_uint_eq(n_freed, 0);
+        ck_assert_uint_eq(n_errors_of_handle, 0);
+        /* As before, the end of the owner ends the subscription by its handle. */
+        bus1_dbus_release_name(service, NAME, NULL, NULL);
+        UNTIL(n_errors_of_handle == 1);
+        /* A name that was given back is not requested any more. */
+        restart(SIGKILL);
+        until_told(4);
+        expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL),
+                     DBUS_ERROR_SERVICE_UNKNOWN);
+        expect_text(call(client, BUS1_DBUS_BUS, SECOND, PATH, "Where", NULL), PATH);
+        for (size_t i = 0; i < 4; i++)
+                bus1_dbus_slot_free(slots[i]);
+}
+END_TEST
+
+/* The owner does not come back: a watch of its name and a subscription by its handle hear of it. */
+START_TEST(slots_hear_of_a_lost_owner) {
+        struct bus1_dbus_slot *slots[2];
+        uint64_t handle;
+
+        n_of_handle = n_errors_of_handle = 0;
+        watched[0] = 0;
+        publish();
+        handle = look_up(client, NAME, PATH);
+        ck_assert_int_eq(bus1_dbus_watch_name(client, &slots[0], NAME, note_appeared, note_vanished,
+                                              NULL, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_subscribe_handle(client, &slots[1], handle, NULL, NULL,
+                                                    count_of_handle, NULL, NULL),
+                         0);
+        UNTIL(*watched);
+        watched[0] = 0;
+        bus1_dbus_release_name(service, NAME, NULL, NULL);
+        UNTIL(n_errors_of_handle == 1 && strcmp(watched, "- ") == 0);
+        bus1_dbus_slot_free(slots[1]);
+
+        publish();
+        handle = look_up(client, NAME, PATH);
+        ck_assert_int_eq(bus1_dbus_subscribe_handle(client, &slots[1], handle, NULL, NULL,
+                                                    count_of_handle, NULL, NULL),
+                         0);
+        UNTIL(strlen(watched) > 2);
+        watched[0] = 0;
+        daemon_kill(&bus_daemon, SIGKILL);
+        bus1_dbus_set_reconnect_timeout(service, 0);
+        while (bus1_dbus_dispatch(service) >= 0)
+                ;
+        service_told.n = 1;
+        ck_assert(daemon_run(&bus_daemon, bridge));
+        UNTIL(strcmp(watched, "- ") == 0);
+        UNTIL(client_told.n == 1 && n_errors_of_handle == 2);
+        expect_lost(&client_told, 0, BUS1_DBUS_LOST_HANDLE, NAME, DBUS_ERROR_NAME_HAS_NO_OWNER);
+        bus1_dbus_slot_free(slots[0]);
+        bus1_dbus_slot_free(slots[1]);
 }
 END_TEST
 
@@ -817,6 +964,8 @@ static Suite *make_suite(void) {
         tcase_add_checked_fixture(tcase, setup, members_teardown);
         tcase_set_timeout(tcase, 120);
         tcase_add_loop_test(tcase, everything_is_restored, 0, 2);
+        tcase_add_test(tcase, slots_are_restored);
+        tcase_add_test(tcase, slots_hear_of_a_lost_owner);
         tcase_add_test(tcase, no_call_is_answered_under_the_new_identity);
         tcase_add_test(tcase, nothing_is_sent_before_all_is_there);
         tcase_add_loop_test(tcase, name_was_taken_meanwhile, 0, 2);
