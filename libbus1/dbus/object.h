@@ -55,7 +55,10 @@ int object_reply_unknown_interface(const struct bus1_dbus_object *object,
 int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                     struct bus1_dbus_message *call);
 
-/* Every signal of an object is sent with this, to the bus and to the subscribers of the object. */
+/*
+ * Every signal of an object is sent with this, to the bus and to the subscribers of the object. The
+ * result is that of the bus; a subscriber who cannot get the signal is told, see subscriber.h.
+ */
 int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal);
 /* Is this a call of org.bus1.Object1.Subscribe? Every object answers it. */
 bool object_is_subscribe(const struct bus1_dbus_message *call);

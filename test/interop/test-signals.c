@@ -394,8 +394,9 @@ START_TEST(slow_subscriber_is_told) {
                                                           hear_slowly, done, &got),
                          0);
         UNTIL(got.n > 0);
+        /* what goes to the bus may fail, too: all have the same quota here */
         for (int i = 0; i < 300; i++)
-                ck_assert_int_eq(bus1_dbus_object_emit_changed(object, NAME, "Files"), 0);
+                (void)bus1_dbus_object_emit_changed(object, NAME, "Files");
         UNTIL(n_slow_ends > 0);
         ck_assert_uint_gt(n_slow, 0);
         ck_assert_uint_lt(n_slow, 300);
