@@ -116,7 +116,7 @@ static int flush_command(struct join *j) {
                 scm_attach(&m, &control, &j->out_fd, j->out_fd >= 0);
                 l = TEMP_FAILURE_RETRY(sendmsg(j->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT));
                 if (l < 0)
-                        return -errno;
+                        return errno == EPIPE ? -ECONNRESET : -errno;
                 j->out_fd = -1;
                 j->n_sent += (size_t)l;
         }
