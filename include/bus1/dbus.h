@@ -105,8 +105,9 @@ int bus1_dbus_get_fd(const struct bus1_dbus *bus);
 /*
  * Handle one message or time-out. Returns 1 when there was one, 0 when there was nothing to do.
  * When the bus has gone, dispatch first handles the messages that are left, then ends each pending
- * call with Disconnected, and then returns -ECONNRESET. Returns -ESHUTDOWN when a handler freed the
- * bus, which the caller must not use any more, or -ENOMEM.
+ * call with Disconnected, and then returns -ECONNRESET, or joins again: see
+ * bus1_dbus_set_reconnect(). Returns -ESHUTDOWN when a handler freed the bus, which the caller must
+ * not use any more, or -ENOMEM.
  */
 int bus1_dbus_dispatch(struct bus1_dbus *bus);
 /*

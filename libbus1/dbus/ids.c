@@ -13,10 +13,10 @@ static struct alias *alias_find(struct bus1_dbus *bus, uint64_t id) {
         return alias;
 }
 
-uint64_t ids_to_peer(struct bus1_dbus *bus, uint64_t id) {
+uint64_t ids_convert_to_peer(struct bus1_dbus *bus, uint64_t id) {
         struct alias *alias;
 
-        if (!ids_differ(bus) || id == BUS1_INVALID)
+        if (id == BUS1_INVALID)
                 return id;
         alias = alias_find(bus, id);
         if (alias)
@@ -24,7 +24,7 @@ uint64_t ids_to_peer(struct bus1_dbus *bus, uint64_t id) {
         return id - id % IDS_PER_PEER == bus->ids_base ? id - bus->ids_base : IDS_UNKNOWN;
 }
 
-uint64_t ids_from_peer(struct bus1_dbus *bus, uint64_t id) {
+uint64_t ids_convert_from_peer(struct bus1_dbus *bus, uint64_t id) {
         struct alias *alias = NULL;
 
         if (id == BUS1_INVALID)
@@ -37,9 +37,7 @@ uint64_t ids_from_peer(struct bus1_dbus *bus, uint64_t id) {
         return alias_find(bus, id + bus->ids_base) ? IDS_UNKNOWN : id + bus->ids_base;
 }
 
-void ids_received(struct bus1_dbus *bus, struct bus1_received *received) {
-        if (!ids_differ(bus))
-                return;
+void ids_convert_received(struct bus1_dbus *bus, struct bus1_received *received) {
         received->metadata.metadata.id = ids_from_peer(bus, received->metadata.metadata.id);
         for (size_t i = 0; i < received->n_transfers; i++)
                 received->transfers[i].id = ids_from_peer(bus, received->transfers[i].id);

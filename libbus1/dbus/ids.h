@@ -33,18 +33,32 @@ static inline bool ids_differ(const struct bus1_dbus *bus) {
         return bus->ids_base != 0 || bus->aliases;
 }
 
+/* Use these by means of the functions below, which cost little as long as nothing differs. */
+uint64_t ids_convert_to_peer(struct bus1_dbus *bus, uint64_t id);
+uint64_t ids_convert_from_peer(struct bus1_dbus *bus, uint64_t id);
+void ids_convert_received(struct bus1_dbus *bus, struct bus1_received *received);
+
 /*
  * Convert a number to an ID of the peer. A number of an earlier peer becomes IDS_UNKNOWN, which no
  * peer gives out: commands with it fail with -EBADRQC.
  */
-uint64_t ids_to_peer(struct bus1_dbus *bus, uint64_t id);
+static inline uint64_t ids_to_peer(struct bus1_dbus *bus, uint64_t id) {
+        return ids_differ(bus) ? ids_convert_to_peer(bus, id) : id;
+}
+
 /*
  * Convert an ID of the peer to a number. BUS1_INVALID stays. The ID of a handle whose number is an
  * alias of another one by now becomes IDS_UNKNOWN.
  */
-uint64_t ids_from_peer(struct bus1_dbus *bus, uint64_t id);
+static inline uint64_t ids_from_peer(struct bus1_dbus *bus, uint64_t id) {
+        return ids_differ(bus) ? ids_convert_from_peer(bus, id) : id;
+}
+
 /* Convert the IDs in a message that was received. */
-void ids_received(struct bus1_dbus *bus, struct bus1_received *received);
+static inline void ids_received(struct bus1_dbus *bus, struct bus1_received *received) {
+        if (ids_differ(bus))
+                ids_convert_received(bus, received);
+}
 
 /*
  * A handle was found anew: from now on the number is that of the new handle, whose own number is

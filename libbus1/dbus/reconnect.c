@@ -19,6 +19,8 @@
 
 #define PAUSE_MIN (10 * NS_PER_MS)
 #define PAUSE_MAX (1000 * NS_PER_MS)
+/* When a bus ends the session sooner than this, again and again, the pauses go on growing. */
+#define LASTING (5000 * NS_PER_MS)
 
 static uint64_t after(uint64_t t, uint64_t time) {
         return time == UINT64_MAX ? time : t + time;
@@ -76,9 +78,10 @@ bool reconnect_begin(struct bus1_dbus *bus) {
                 return false;
         leave(bus);
         restore_forget_tried(reconnect);
-        if (reconnect->state == RECONNECT_JOINED) {
-                reconnect->pause = PAUSE_MIN;
+        if (reconnect->state == RECONNECT_JOINED)
                 reconnect->give_up_at = after(now, reconnect->timeout);
+        if (reconnect->state == RECONNECT_JOINED && now >= reconnect->lasting_from) {
+                reconnect->pause = PAUSE_MIN;
                 pause_until(bus, now);
         } else {
                 pause_longer(bus);
@@ -217,6 +220,7 @@ static void tell(struct bus1_dbus *bus) {
         reconnect->n_lost = 0;
         reconnect->incomplete = false;
         reconnect->state = RECONNECT_JOINED;
+        reconnect->lasting_from = now_ns() + LASTING;
         bus->due = UINT64_MAX;
         if (fn)
                 fn(bus, &reconnected, userdata);

@@ -312,6 +312,13 @@ static void restore_name(struct bus1_dbus *bus, struct standing *s) {
                 standing_free(bus, s);
 }
 
+/* The program has to leave this bus, and to try again. */
+static void restore_fail(struct bus1_dbus *bus) {
+        bus->reconnect->state = RECONNECT_FAILED;
+        bus->due = 0;
+        wait_arm(bus);
+}
+
 /* answers */
 
 static const char *item_text(enum bus1_dbus_lost_kind kind, const struct bus1_dbus *bus) {
@@ -376,6 +383,10 @@ static int answered(struct bus1_dbus_message *reply, void *userdata) {
         reconnect->call = NULL;
         if (bus->gone)
                 return 0; /* all is restored when the program joins the next time */
+        if (!reply) {
+                restore_fail(bus); /* a bus that does not answer may be a better one next time */
+                return 0;
+        }
         if (!bus->being_restored) {
                 /* The program has freed it. A name may have no structure that says so. */
                 if (reconnect->kind == BUS1_DBUS_LOST_NAME && reconnect->node != BUS1_INVALID)
@@ -467,12 +478,6 @@ static void restore_next(struct bus1_dbus *bus) {
 }
 
 /* Hello */
-
-static void restore_fail(struct bus1_dbus *bus) {
-        bus->reconnect->state = RECONNECT_FAILED;
-        bus->due = 0;
-        wait_arm(bus);
-}
 
 static int hello_answered(struct bus1_dbus_message *reply, void *userdata) {
         struct bus1_dbus *bus = userdata;

@@ -47,6 +47,7 @@ struct reconnect {
         enum reconnect_state state;
         uint64_t give_up_at;
         uint64_t pause;
+        uint64_t lasting_from; /* if the bus stays until then, the pauses begin anew */
         struct join *join;
 
         char *former_name;

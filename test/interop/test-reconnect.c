@@ -157,7 +157,9 @@ START_TEST(everything_is_restored) {
 
         n_released = 0;
         publish();
-        ck_assert_int_eq(bus1_dbus_request_name(service, SECOND, DBUS_NAME_FLAG_ALLOW_REPLACEMENT,
+        ck_assert_int_eq(bus1_dbus_request_name(service, SECOND,
+                                                DBUS_NAME_FLAG_ALLOW_REPLACEMENT |
+                                                        DBUS_NAME_FLAG_DO_NOT_QUEUE,
                                                 NULL, NULL),
                          0);
         ck_assert_int_eq(bus1_dbus_object_new(service, "/other", member_interfaces, NULL, &other),
@@ -566,6 +568,24 @@ static int usurp(void) {
         return fd;
 }
 
+/* All addresses of a list are tried again, each time. */
+START_TEST(address_is_a_list) {
+        struct told third_told = {};
+        char address[1024];
+
+        snprintf(address, sizeof(address), "unix:path=/nonexistent;tcp:host=localhost,port=1;%s",
+                 bus_daemon.address);
+        ck_assert_int_eq(bus1_dbus_open(&third, address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_set_reconnect(third, tell, &third_told), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(third, PATH, member_interfaces, NULL, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_publish(third, NAME, 0, NULL, NULL), 0);
+        restart(SIGKILL);
+        UNTIL(third_told.n == 1);
+        until_told(1);
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
 /* Answer the handshake of each client like a bus that does not know bus1. */
 static void *serve_legacy(void *userdata) {
         static const char answers[] = "OK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n"
@@ -973,6 +993,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, handle_of_a_lost_owner_ends);
         tcase_add_test(tcase, handle_of_a_late_owner_is_found);
         tcase_add_test(tcase, rules_about_connections_are_not_restored);
+        tcase_add_test(tcase, address_is_a_list);
         tcase_add_test(tcase, another_bus_is_not_joined);
         tcase_add_test(tcase, silent_bus_stops_nobody);
         tcase_add_loop_test(tcase, library_gives_up, 0, 2);
