@@ -48,7 +48,8 @@ static void name_watch_clear(struct request *request) {
         free(w->name);
 }
 
-/* Tell the program the owner, or, if it is NULL, that there is none. Returns false if w is freed.
+/*
+ * Tell the program the owner, or, if it is NULL, that there is none. Returns false if w is freed.
  */
 static bool tell(struct name_watch *w, const char *owner) {
         struct bus1_dbus *bus = w->request.slot.bus;
@@ -100,7 +101,8 @@ static void owner_answered(struct request *request, struct bus1_dbus_message *an
                 tell(w, owner);
                 return;
         }
-        /* The program has joined again, and knows the owner on the former bus, or that it was none.
+        /*
+         * The program has joined again, and knows the owner on the former bus, or that it was none.
          */
         if (w->owned && !tell(w, NULL))
                 return;
