@@ -117,11 +117,12 @@ int bus1_dbus_watch_name_async(struct bus1_dbus *bus, struct bus1_dbus_slot **re
  *   possible if that program uses this library, too. Monitors do not see these signals, and the
  *   policy is not asked: who holds the handle may listen.
  *
- * The program can release the handle: that does not end the subscription. The subscription ends
- * when the slot is freed or the object ends. In the second case dispatch calls fn once, with an
- * error instead of a signal (DBUS_MESSAGE_TYPE_ERROR): UnknownObject. If a signal cannot be sent to
- * this program directly, because the quota of its user is used up, the subscription ends with
- * LimitsExceeded: so fn knows that it has missed a signal. It can subscribe again.
+ * The subscription has a copy of the handle, so the program can release its own. The subscription
+ * ends when the slot is freed or the object ends. In the second case dispatch calls fn once, with
+ * an error instead of a signal (DBUS_MESSAGE_TYPE_ERROR): UnknownObject. If a signal cannot be sent
+ * to this program directly, because the quota of its user is used up, the subscription ends with
+ * LimitsExceeded: so fn knows that it has missed a signal. It can subscribe again. If the signals
+ * come through the bus, the bus drops what it cannot send, and logs this.
  *
  * Returns -EREMOTEIO when the object does not answer or refuses, for example because the handle
  * leads to an object of another library, or when it has too many subscriptions: 64 of one process,

@@ -25,9 +25,7 @@ int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal) {
         /* without a bus there may be holders of the handle */
         if (bus->address || object->node == BUS1_INVALID)
                 r = bus1_dbus_emit(bus, signal);
-        /*
-         * If the bus cannot get it, for example for lack of quota, each subscriber does or is told.
-         */
+        /* If the bus cannot get it, for example for lack of quota, the subscribers still may. */
         if (r != -ENOTCONN)
                 subscribers_send(bus, &object->subscribers, signal);
         use_end(bus);

@@ -166,8 +166,13 @@ PUBLIC int bus1_dbus_add_match_async(struct bus1_dbus *bus, struct bus1_dbus_slo
 PUBLIC int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
                                void *userdata, struct bus1_dbus_subscription **ret_subscription,
                                DBusError *error) {
-        return bus1_dbus_add_match(bus, (struct bus1_dbus_slot **)ret_subscription, rule, fn,
-                                   userdata, error);
+        struct bus1_dbus_slot *slot;
+        int r;
+
+        r = bus1_dbus_add_match(bus, ret_subscription ? &slot : NULL, rule, fn, userdata, error);
+        if (r >= 0 && ret_subscription)
+                *ret_subscription = (struct bus1_dbus_subscription *)slot;
+        return r;
 }
 
 PUBLIC struct bus1_dbus_subscription *
@@ -205,7 +210,7 @@ int subscription_rule(const char *sender, const char *path, const char *interfac
         if (member)
                 fprintf(f, ",member='%s'", member);
         failed = ferror(f);
-        if (fclose(f) != 0 || failed) {
+        if (fclose(f) != 0 || failed || !rule) {
                 free(rule);
                 return -ENOMEM;
         }

@@ -249,6 +249,68 @@ START_TEST(handles_of_cancelled_look_ups_are_released) {
 }
 END_TEST
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+/* The allocation with this number fails, counted down to 0. */
+static unsigned long fail_at;
+
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+static bool must_fail(void) {
+        if (fail_at == 0 || --fail_at > 0)
+                return false;
+        errno = ENOMEM;
+        return true;
+}
+
+#define PUBLIC __attribute__((visibility("default")))
+
+PUBLIC void *malloc(size_t n) {
+        return must_fail() ? NULL : __libc_malloc(n);
+}
+
+PUBLIC void *calloc(size_t n, size_t size) {
+        return must_fail() ? NULL : __libc_calloc(n, size);
+}
+
+PUBLIC void *realloc(void *p, size_t n) {
+        return must_fail() ? NULL : __libc_realloc(p, n);
+}
+
+START_TEST(memory_runs_out) {
+        unsigned n_failed = 0;
+
+        for (unsigned long n = 1;; n++) {
+                struct bus1_dbus_slot *slot = NULL;
+                bool failed;
+                int r;
+
+                got_reset();
+                fail_at = n;
+                r = begin(_i, &slot);
+                failed = fail_at == 0;
+                fail_at = 0;
+                if (!failed)
+                        ck_assert_int_eq(r, 0);
+                else if (r < 0)
+                        ck_assert_int_eq(r, -ENOMEM);
+                ck_assert((r < 0) == (slot == NULL));
+                settle();
+                ck_assert_uint_eq(got.n, r < 0 ? 0 : 1);
+                n_failed += r < 0;
+                bus1_dbus_slot_free(slot);
+                if (!failed)
+                        break;
+        }
+        ck_assert_uint_gt(n_failed, 2);
+        expect_well(_i);
+}
+END_TEST
+
+#endif
+
 /* The errors are those of the blocking functions. */
 START_TEST(errors_are_the_same) {
         DBusError error = DBUS_ERROR_INIT;
@@ -417,6 +479,9 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(tcase, nobody_wants_the_slot, 0, N_CALLS);
         tcase_add_loop_test(tcase, bus_ends_before_the_answer, 0, N_CALLS);
         tcase_add_test(tcase, handles_of_cancelled_look_ups_are_released);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        tcase_add_loop_test(tcase, memory_runs_out, 0, N_CALLS);
+#endif
         suite_add_tcase(suite, tcase);
 
         tcase = tcase_create("calls");
