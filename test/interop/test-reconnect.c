@@ -12,6 +12,7 @@
 
 #include <bus1/dbus-async.h>
 #include <bus1/dbus-sd-event.h>
+#include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -242,6 +243,102 @@ static void note_vanished(struct bus1_dbus *bus, const char *name, void *userdat
 
         snprintf(watched + n, sizeof(watched) - n, "- ");
 }
+
+/* objects with vtables */
+
+#define THINGS "/org/bus1/Test/things"
+
+/* who has called, as far as the library knows: "uid pid", or "nobody" */
+static int run_whose(struct bus1_dbus_message *m, void *userdata) {
+        struct bus1_dbus_credentials c;
+        char buffer[64] = "nobody";
+        const char *text = buffer;
+
+        if (bus1_dbus_message_get_credentials(m, &c) == 0)
+                snprintf(buffer, sizeof(buffer), "%u %u", c.uid, c.pid);
+        return bus1_dbus_reply_args(m, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+}
+
+static const struct bus1_dbus_vtable thing_vtable[] = {
+        BUS1_DBUS_VTABLE_START(0),
+        BUS1_DBUS_METHOD("Whose", "", "s", run_whose, BUS1_DBUS_VTABLE_UNPRIVILEGED),
+        BUS1_DBUS_VTABLE_END,
+};
+
+static struct bus1_dbus_object *add_thing(const char *path) {
+        struct bus1_dbus_object *object;
+
+        ck_assert_int_eq(bus1_dbus_object_new(service, path, NULL, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(object, NAME, thing_vtable, NULL), 0);
+        return object;
+}
+
+static unsigned count_things(void) {
+        DBusMessageIter iter, objects;
+        struct answer answer;
+        DBusMessage *m;
+        unsigned n = 0;
+
+        m = dbus_message_new_method_call(NAME, THINGS, "org.freedesktop.DBus.ObjectManager",
+                                         "GetManagedObjects");
+        answer = call_message(client, BUS1_DBUS_BUS, m);
+        ck_assert(dbus_message_has_signature(answer.reply, "a{oa{sa{sv}}}"));
+        dbus_message_iter_init(answer.reply, &iter);
+        dbus_message_iter_recurse(&iter, &objects);
+        while (dbus_message_iter_get_arg_type(&objects) != DBUS_TYPE_INVALID) {
+                n++;
+                dbus_message_iter_next(&objects);
+        }
+        dbus_message_unref(answer.reply);
+        return n;
+}
+
+/* The program has the flags of Hello again, so that it knows callers by their credentials. */
+START_TEST(objects_with_vtables_go_on) {
+        struct bus1_dbus_object *things, *other;
+        char self[64], path[64];
+        unsigned n_added = 0;
+        uint64_t handle;
+
+        snprintf(self, sizeof(self), "%u %u", getuid(), (unsigned)getpid());
+        ck_assert_int_eq(bus1_dbus_object_new(service, THINGS, NULL, NULL, &things), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_manager(things), 0);
+        ck_assert_int_eq(bus1_dbus_object_publish(add_thing(THINGS "/one"), NULL), 0);
+        ck_assert_int_eq(bus1_dbus_object_publish(add_thing(THINGS "/two"), NULL), 0);
+        publish();
+        ck_assert_int_eq(bus1_dbus_subscribe(client, "member='InterfacesAdded'", count_message,
+                                             &n_added, NULL, NULL),
+                         0);
+        handle = look_up(client, NAME, THINGS "/one");
+        for (unsigned round = 0; round < 3; round++) {
+                for (int i = 0; i < 100; i++)
+                        expect_text(call(client, handle, NULL, "/", "Whose", NULL), self);
+                expect_text(call(client, BUS1_DBUS_BUS, bus1_dbus_get_unique_name(service),
+                                 THINGS "/two", "Whose", NULL),
+                            self);
+                snprintf(path, sizeof(path), THINGS "/here%u", round);
+                n_added = 0;
+                other = add_thing(path);
+                UNTIL(n_added == 1);
+                ck_assert_uint_eq(count_things(), 3 + round);
+                /* What is added while there is no bus is there afterwards, and is not announced. */
+                daemon_kill(&bus_daemon, round % 2 ? SIGTERM : SIGKILL);
+                for (int i = 0; i < 20; i++)
+                        turn();
+                bus1_dbus_object_free(other);
+                snprintf(path, sizeof(path), THINGS "/away%u", round);
+                add_thing(path);
+                for (int i = 0; i < 20; i++)
+                        turn();
+                ck_assert(daemon_run(&bus_daemon, bridge));
+                until_told(round + 1);
+                ck_assert_uint_eq(service_told.n_lost, 0);
+                ck_assert_uint_eq(client_told.n_lost, 0);
+                ck_assert_uint_eq(count_things(), 3 + round);
+                ck_assert_uint_eq(n_added, 1);
+        }
+}
+END_TEST
 
 static unsigned n_of_handle, n_errors_of_handle;
 
@@ -984,6 +1081,7 @@ static Suite *make_suite(void) {
         tcase_add_checked_fixture(tcase, setup, members_teardown);
         tcase_set_timeout(tcase, 120);
         tcase_add_loop_test(tcase, everything_is_restored, 0, 2);
+        tcase_add_test(tcase, objects_with_vtables_go_on);
         tcase_add_test(tcase, slots_are_restored);
         tcase_add_test(tcase, slots_hear_of_a_lost_owner);
         tcase_add_test(tcase, no_call_is_answered_under_the_new_identity);
