@@ -12,8 +12,7 @@
 static inline size_t pick(size_t n) {
         uint32_t v;
 
-        /* A clock is the last resort: it may tick in steps, and then it never chooses some of them.
-         */
+        /* The clock is the last resort: it may tick in steps, which then never choose some. */
         if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != (ssize_t)sizeof(v))
                 v = (uint32_t)(now_ns() / 64);
         return v % n;
