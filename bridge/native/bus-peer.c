@@ -148,10 +148,19 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
 }
 
 struct native *native_free(struct native *native) {
+        struct native_session *session;
         struct native_node *node, *next;
 
         if (!native)
                 return NULL;
+        /*
+         * As in native_session_end(), but for all sessions together: a look-up of a program ends
+         * when the session of the owner ends, which may be before its own session does.
+         */
+        DL_FOREACH(native->ending, session)
+                native_node_remove(native, native_node_find(native, session->node), true);
+        DL_FOREACH(native->sessions, session)
+                native_node_remove(native, native_node_find(native, session->node), true);
         while (native->ending)
                 native_session_end(native->ending);
         while (native->sessions)

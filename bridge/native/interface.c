@@ -100,12 +100,14 @@ static int run_export(struct driver_call *call) {
         r = check_native(call);
         if (r != 0)
                 return r;
-        snprintf(path, sizeof(path), EXPORT_PATH "%llu",
-                 (unsigned long long)session->n_exported + 1);
+        /* A program that has joined again may have published the paths that it had before. */
+        do
+                snprintf(path, sizeof(path), EXPORT_PATH "%llu",
+                         (unsigned long long)++session->n_exported);
+        while (native_is_published(session, path));
         r = publish(call, true, path);
         if (r != 0)
                 return r;
-        session->n_exported++;
         writer_string(&call->writer, session->client.unique_name);
         writer_string(&call->writer, path);
         return 0;

@@ -311,6 +311,7 @@ int native_receive(struct native *native);
  */
 int native_publish(struct native_session *session, bool is_object, const char *key,
                    uint64_t handle);
+bool native_is_published(struct native_session *session, const char *path);
 /* Does nothing if key is not published. */
 void native_unpublish(struct native_session *session, bool is_object, const char *key,
                       size_t n_key);

@@ -22,6 +22,10 @@ static struct native_published *published_find(struct native_session *session, b
         return published;
 }
 
+bool native_is_published(struct native_session *session, const char *path) {
+        return published_find(session, true, path, strlen(path)) != NULL;
+}
+
 void native_unpublish(struct native_session *session, bool is_object, const char *key,
                       size_t n_key) {
         struct native_published *published = published_find(session, is_object, key, n_key);

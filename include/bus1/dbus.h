@@ -86,7 +86,15 @@ int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *cl
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 
-const char *bus1_dbus_get_unique_name(const struct bus1_dbus *bus); /* NULL without a bus */
+/*
+ * The unique name; NULL without a bus. The text is valid until the bus is freed, or until the
+ * program has joined again and was told (bus1_dbus_set_reconnect()).
+ */
+const char *bus1_dbus_get_unique_name(const struct bus1_dbus *bus);
+/*
+ * The peer. After the program has joined again, it can be another one, and then this library has
+ * other numbers for its nodes and handles than libbus1.
+ */
 struct bus1_client *bus1_dbus_get_client(struct bus1_dbus *bus);
 
 /*
@@ -97,8 +105,9 @@ int bus1_dbus_get_fd(const struct bus1_dbus *bus);
 /*
  * Handle one message or time-out. Returns 1 when there was one, 0 when there was nothing to do.
  * When the bus has gone, dispatch first handles the messages that are left, then ends each pending
- * call with Disconnected, and then returns -ECONNRESET. Returns -ESHUTDOWN when a handler freed the
- * bus, which the caller must not use any more, or -ENOMEM.
+ * call with Disconnected, and then returns -ECONNRESET, or joins again: see
+ * bus1_dbus_set_reconnect(). Returns -ESHUTDOWN when a handler freed the bus, which the caller must
+ * not use any more, or -ENOMEM.
  */
 int bus1_dbus_dispatch(struct bus1_dbus *bus);
 /*
@@ -109,6 +118,53 @@ int bus1_dbus_dispatch(struct bus1_dbus *bus);
  */
 typedef void (*bus1_dbus_end_fn)(struct bus1_dbus *bus, void *userdata);
 void bus1_dbus_set_end_handler(struct bus1_dbus *bus, bus1_dbus_end_fn fn, void *userdata);
+/*
+ * Join again by itself. By default, the end of the bus is the end of struct bus1_dbus. After a call
+ * of bus1_dbus_set_reconnect(), dispatch joins the bus again instead, at the same address, and
+ * restores what the program had: subscriptions, match rules, published objects, exports, names, and
+ * the handles that it has looked up, whose numbers stay the same. bus1_dbus_set_reconnect(3) says
+ * what this means for each of them, and what is lost in any case: the unique name, the places in
+ * the queues of names, the pending calls, which end with Disconnected, and all signals that were
+ * sent meanwhile. The descriptor of bus1_dbus_get_fd() stays, too, and must be polled meanwhile.
+ *
+ * Until the names are restored, functions that send fail with -ENOTCONN, and what arrives waits for
+ * dispatch. When everything is restored, or is known to be lost, dispatch calls fn once. The end
+ * handler is called, and dispatch returns -ECONNRESET, only if the library has given up. fn may
+ * free the bus. If fn is NULL, the library does not join again any more; if it is about to, it
+ * gives up. Returns -EOPNOTSUPP if there never was a bus, -ENOTCONN when its end was reported.
+ */
+enum bus1_dbus_lost_kind {
+        BUS1_DBUS_LOST_NAME = 1,   /* what: the name */
+        BUS1_DBUS_LOST_MATCH = 2,  /* what: the rule of a subscription or of AddMatch */
+        BUS1_DBUS_LOST_OBJECT = 3, /* what: the path; the object is served, but not published */
+        BUS1_DBUS_LOST_EXPORT = 4, /* what: the path */
+        BUS1_DBUS_LOST_HANDLE = 5, /* what: the name that was looked up; handle has ended */
+};
+struct bus1_dbus_lost {
+        uint32_t kind; /* BUS1_DBUS_LOST_* */
+        const char *what;
+        const char *path; /* of a handle that was looked up for an object; else NULL */
+        uint64_t handle;  /* BUS1_DBUS_LOST_HANDLE; else BUS1_INVALID */
+        /* The name of the D-Bus error; NULL: another member owns the name, and this one waits. */
+        const char *error;
+};
+/* A later version of the library may add fields here. All texts are valid until fn returns. */
+struct bus1_dbus_reconnected {
+        const char *former_name; /* the unique name before */
+        const struct bus1_dbus_lost *lost;
+        size_t n_lost;
+        bool incomplete; /* more was lost, but there was no memory to say so */
+};
+typedef void (*bus1_dbus_reconnect_fn)(struct bus1_dbus *bus,
+                                       const struct bus1_dbus_reconnected *reconnected,
+                                       void *userdata);
+int bus1_dbus_set_reconnect(struct bus1_dbus *bus, bus1_dbus_reconnect_fn fn, void *userdata);
+/*
+ * Give up when the program has not joined again within timeout_ms milliseconds after the end of the
+ * bus. INT_MAX, the default: never. A negative number is invalid. Returns -EINVAL also before
+ * bus1_dbus_set_reconnect().
+ */
+int bus1_dbus_set_reconnect_timeout(struct bus1_dbus *bus, int timeout_ms);
 /*
  * Block until there may be something to dispatch, at most timeout_ms milliseconds (negative: for
  * ever). Returns 1, 0 on time-out or after a Unix signal, or a negative errno.

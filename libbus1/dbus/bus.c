@@ -6,19 +6,23 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <utlist.h>
 
 #include "libbus1/dbus/channel.h"
-#include "libbus1/dbus/connect.h"
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/ids.h"
+#include "libbus1/dbus/join.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/reconnect.h"
 #include "libbus1/dbus/slot.h"
+#include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/use.h"
 
 /* Takes over the client and the socket of joined, but only on success. */
@@ -44,7 +48,7 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         bus->socket_fd = joined->socket_fd;
         bus->epoll_fd = steal_fd(&epoll_fd);
         bus->timer_fd = steal_fd(&timer_fd);
-        bus->timer_armed = bus->announce_at = UINT64_MAX;
+        bus->timer_armed = bus->announce_at = bus->due = UINT64_MAX;
         bus->session = joined->session;
         bus->generation = use_generation();
         bus->max_message_size = bus->max_message_unix_fds = INT64_MAX;
@@ -74,7 +78,9 @@ PUBLIC int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusE
                 close(joined.socket_fd);
                 return error_from_errno(error, r, "Joining the bus");
         }
-        r = membership_hello(bus, error);
+        bus->address = strdup(address);
+        r = bus->address ? membership_hello(bus, error)
+                         : error_from_errno(error, -ENOMEM, "Joining the bus");
         if (r < 0) {
                 bus1_dbus_free(bus);
                 return r;
@@ -113,6 +119,7 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         if (!bus)
                 return NULL;
         bus->leaving = true;
+        reconnect_free(bus);
         while (bus->messages)
                 incoming_message_orphan(bus->messages);
         while (bus->slots)
@@ -133,10 +140,14 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         HASH_ITER(hh, bus->nodes, node, next_node) {
                 node_remove(bus, node->id);
         }
+        while (bus->standing)
+                standing_free(bus, bus->standing);
+        ids_remove_aliases(bus);
         bus1_client_free(bus->client);
         closep(&bus->socket_fd);
         closep(&bus->timer_fd);
         closep(&bus->epoll_fd);
+        free(bus->address);
         free(bus->unique_name);
         if (bus->n_dispatching > 0)
                 bus->freed = true;

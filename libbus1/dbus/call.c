@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
@@ -55,6 +56,8 @@ static int find_way(struct bus1_dbus *bus, uint64_t *to, uint64_t deadline,
         *ret_channel = channel_find(bus, handle);
         if (!*ret_channel)
                 return 0;
+        if ((*ret_channel)->is_lost)
+                return -ENOTCONN;
         receive_recent(bus);
         c = channel_find(bus, handle);
         if (c && channel_is_full(c)) {
@@ -74,6 +77,8 @@ static int find_way(struct bus1_dbus *bus, uint64_t *to, uint64_t deadline,
         c = channel_find(bus, handle);
         if (c && c->released)
                 return -EBADRQC;
+        if (c && c->is_lost)
+                return -ENOTCONN;
         if (c && c->state == CHANNEL_READY)
                 channel_open(c);
         if (c && c->state == CHANNEL_OPEN) {
@@ -129,6 +134,9 @@ static int send_on_the_way(struct bus1_dbus *bus, uint64_t to, struct wire *wire
 
         if (n_handles > 0 && !handles)
                 return -EINVAL;
+        /* Until everything is restored, only the library sends. */
+        if (bus->restoring)
+                return -ENOTCONN;
         r = use_begin(bus);
         if (r < 0)
                 return r;
@@ -159,6 +167,20 @@ static int call_to_wire(struct bus1_dbus *bus, DBusMessage *message, struct wire
             dbus_message_get_no_reply(message))
                 return -EINVAL;
         return message_to_wire(bus, message, ret_wire);
+}
+
+/* If the program may join again, remember a rule that it adds or removes by a call of its own. */
+static void remember_rule(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                          struct pending *p) {
+        const char *rule;
+
+        if (!bus->reconnect || (to != BUS1_DBUS_BUS && to != bus->session) ||
+            !dbus_message_has_destination(message, BUS_NAME))
+                return;
+        p->removes_rule = dbus_message_has_member(message, "RemoveMatch");
+        if ((p->removes_rule || dbus_message_has_member(message, "AddMatch")) &&
+            dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID))
+                p->rule = strdup(rule);
 }
 
 /* If ret_received is not NULL, also wait for the next message, see send_wire(). */
@@ -195,6 +217,7 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, struct wire *wire, uin
         }
         if (ret_node)
                 *ret_node = created[1].id;
+        remember_rule(bus, to, message, p);
         pending_insert(bus, p);
         *ret_pending = steal_ptr(&p);
         return 0;

@@ -8,15 +8,14 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
+#include "libbus1/dbus/quiet.h"
 #include "libbus1/dbus/use.h"
-#include "libbus1/dbus/wait.h"
 
-/* A call of the library that has no answer by then gets none: who hangs binds nothing for ever. */
-#define QUIET_TIMEOUT (25000 * NS_PER_MS)
 /* Messages through the bus until the library asks again. Asking costs one message to the bus. */
 #define ASK_AGAIN 64
 /* Confirm bounds the memory for messages without a reply. */
@@ -111,38 +110,18 @@ void channel_drop(struct channel *c) {
                 forget(c, c->unconfirmed);
 }
 
-/* calls that the library makes for a channel; their replies are handled at reception */
+void channel_lose(struct channel *c) {
+        channel_drop(c);
+        ids_remove_alias(c->bus, c->handle);
+        c->is_lost = true;
+}
 
-static void call_quietly(struct channel *c, uint64_t to, DBusMessage *message, size_t n_created,
-                         struct bus1_transfer *created, bus1_dbus_message_fn fn,
-                         struct pending **ret_pending) {
-        struct pending *p = calloc(1, sizeof(*p));
-        int r;
-
-        if (!p)
-                return;
-        pending_init(p);
-        p->at_reception = true;
-        p->is_quiet = true;
-        p->deadline = now_ns() + QUIET_TIMEOUT;
-        p->fn = fn;
-        p->userdata = c;
-        r = send_message(c->bus, to, message, created, n_created, NULL, 0);
-        if (r < 0) {
-                free(p);
-                return;
-        }
-        p->node = created[0].id;
-        p->serial = dbus_message_get_serial(message);
-        if (node_add(c->bus, p->node, NODE_REPLY, p, to == BUS1_DBUS_BUS) < 0) {
-                use_release(c->bus, p->node);
-                free(p);
-                return;
-        }
-        pending_insert(c->bus, p);
-        /* the program may not dispatch before it polls */
-        wait_arm(c->bus);
-        *ret_pending = p;
+void channel_found(struct channel *c, uint64_t lookup) {
+        c->lookup = lookup;
+        c->is_lost = false;
+        c->n_wait = 0;
+        c->n_routed = c->n_passed = c->n_routed_when_asked = 0;
+        c->n_direct = c->n_before = 0;
 }
 
 /* opening */
@@ -177,18 +156,16 @@ static int asked(struct bus1_dbus_message *reply, void *userdata) {
 
 static void ask(struct channel *c) {
         CLEANUP(dbus_message_unrefp) DBusMessage *m = NULL;
-        struct bus1_transfer created[] = {
-                {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID},
-                {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
-        };
+        struct bus1_transfer created[] = {QUIET_REPLY, QUIET_NODE};
         dbus_uint64_t lookup = c->lookup;
 
         c->n_wait = ASK_AGAIN;
         m = dbus_message_new_method_call(BUS_NAME, BUS_PATH, BRIDGE_INTERFACE, "OpenChannel");
         if (!m || !dbus_message_append_args(m, DBUS_TYPE_UINT64, &lookup, DBUS_TYPE_INVALID))
                 return;
-        call_quietly(c, BUS1_DBUS_BUS, m, 2, created, asked, &c->asking);
-        if (!c->asking) {
+        if (quiet_call(c->bus,
+                       &(struct quiet_call){BUS1_DBUS_BUS, m, created, 2, NULL, 0, asked, c},
+                       &c->asking) < 0) {
                 if (created[1].id != BUS1_INVALID)
                         use_release(c->bus, created[1].id);
                 return;
@@ -269,17 +246,16 @@ static int confirmed(struct bus1_dbus_message *reply, void *userdata) {
 
 static void ask_to_confirm(struct channel *c) {
         CLEANUP(dbus_message_unrefp) DBusMessage *m = NULL;
-        struct bus1_transfer created = {
-                BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
-                BUS1_INVALID,
-        };
+        struct bus1_transfer created = QUIET_REPLY;
 
         if (c->confirming)
                 return;
         m = dbus_message_new_method_call(NULL, "/", CHANNEL_INTERFACE, "Confirm");
         if (!m)
                 return;
-        call_quietly(c, c->direct, m, 1, &created, confirmed, &c->confirming);
+        (void)quiet_call(c->bus,
+                         &(struct quiet_call){c->direct, m, &created, 1, NULL, 0, confirmed, c},
+                         &c->confirming);
         /* The owner counts it in any case, if it was sent. */
         if (created.id != BUS1_INVALID)
                 c->n_direct++;
@@ -435,6 +411,14 @@ bool channel_ended(struct bus1_dbus *bus, uint64_t handle) {
         c = channel_find(bus, handle);
         if (!c)
                 return false;
+        if (c->is_lost)
+                return true;
+        if (bus->reconnect && handle_has_ended(bus, bus->session)) {
+                /* It has ended with the bus. It is looked up again when the program joins again. */
+                bus->gone = true;
+                return true;
+        }
+        ids_remove_alias(bus, handle);
         /* calls that the bus has not passed on will be dropped; the reason is known only now */
         DL_FOREACH(bus->pending, p) {
                 if (p->via == handle && !p->is_direct)

@@ -42,10 +42,12 @@ enum channel_state {
 
 struct channel {
         struct bus1_dbus *bus;
-        uint64_t handle; /* that the program has */
-        uint64_t lookup; /* the number by which the bus knows the look-up */
-        char *name;      /* what was looked up */
-        char *path;      /* NULL: the name */
+        uint64_t handle;   /* that the program has */
+        uint64_t lookup;   /* the number by which the bus knows the look-up */
+        char *name;        /* that was looked up */
+        char *path;        /* NULL: all objects of the name */
+        bool is_lost;      /* with the bus; it has to be looked up again, see restore.h */
+        bool find_started; /* this look-up may start the service: it is the last one */
         enum channel_state state;
         unsigned n_wait;  /* messages that are sent through the bus before the next question */
         uint64_t direct;  /* the handle of the channel; BUS1_INVALID: not ready */
@@ -67,7 +69,10 @@ struct channel {
         UT_hash_handle hh_direct; /* in bus->channels_direct */
 };
 
-/* A looked-up handle may have a channel. Without memory it has none. */
+/*
+ * The program gets the handle of a look-up, which may have a channel. path NULL: of a name. Without
+ * memory it has no channel, and is not found again.
+ */
 void channel_new(struct bus1_dbus *bus, uint64_t handle, uint64_t lookup, const char *name,
                  const char *path);
 struct channel *channel_find(struct bus1_dbus *bus, uint64_t handle);
@@ -88,6 +93,9 @@ void channel_open(struct channel *c);
 void channel_detour(struct channel *c);
 /* OPEN: is so much unconfirmed that nothing may be sent? */
 bool channel_is_full(const struct channel *c);
+/* The bus has gone, and the handle with it; or it was found anew, with the number of a look-up. */
+void channel_lose(struct channel *c);
+void channel_found(struct channel *c, uint64_t lookup);
 /* Use no channel for the time being. What is unconfirmed is forgotten. */
 void channel_drop(struct channel *c);
 /*

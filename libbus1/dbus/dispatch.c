@@ -17,6 +17,7 @@
 #include "libbus1/dbus/object-call.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/reconnect.h"
 #include "libbus1/dbus/subscribe.h"
 #include "libbus1/dbus/tree.h"
 #include "libbus1/dbus/use.h"
@@ -148,29 +149,57 @@ static void dispatch_end(struct bus1_dbus *bus) {
                 bus->end_fn(bus, bus->end_userdata);
 }
 
+static int dispatch_first(struct bus1_dbus *bus) {
+        struct incoming *incoming = bus->incoming;
+
+        DL_DELETE(bus->incoming, incoming);
+        dispatch_incoming(bus, incoming);
+        incoming_free(incoming);
+        return 1;
+}
+
+/* The program is in no bus, but on the way to one. */
+static int dispatch_away(struct bus1_dbus *bus) {
+        int r;
+
+        if (bus->incoming)
+                return dispatch_first(bus);
+        r = reconnect_run(bus);
+        if (r < 0)
+                dispatch_end(bus);
+        return r;
+}
+
 static int dispatch_one(struct bus1_dbus *bus) {
-        struct incoming *incoming;
         int r = 0;
 
-        if (!bus->incoming) {
+        if (reconnect_is_away(bus))
+                return dispatch_away(bus);
+        if (bus->due != UINT64_MAX && !bus->gone) {
+                /* before the queue, which may never be empty */
+                r = reconnect_run(bus);
+                if (r > 0)
+                        return r;
+        }
+        if (!bus->incoming || bus->restoring) {
                 r = receive_all(bus);
                 if (r == -ENOMEM)
                         return r;
         }
-        if (bus->incoming) {
-                incoming = bus->incoming;
-                DL_DELETE(bus->incoming, incoming);
-                dispatch_incoming(bus, incoming);
-                incoming_free(incoming);
-                r = 1;
-        } else if (pending_expire(bus)) {
-                r = 1;
-        } else if (r < 0 && bus->pending) {
+        if (bus->incoming && (!bus->restoring || r < 0))
+                return dispatch_first(bus);
+        if (pending_expire(bus))
+                return 1;
+        if (r < 0 && bus->pending) {
                 pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED, BUS_GONE_TEXT);
-                r = 1;
-        } else if (r < 0) {
-                dispatch_end(bus);
+                return 1;
         }
+        if (r < 0 && reconnect_begin(bus))
+                return 1;
+        if (r < 0)
+                dispatch_end(bus);
+        else if (bus->due != UINT64_MAX)
+                r = reconnect_run(bus);
         return r;
 }
 

@@ -10,11 +10,15 @@
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/request.h"
+#include "libbus1/dbus/standing.h"
 
 struct name_request {
-        struct request request;    /* must be first */
-        uint64_t node;             /* of a publication that is not confirmed; or BUS1_INVALID */
-        char *name, *path;         /* of a look-up */
+        struct request request; /* must be first */
+        uint64_t node;          /* of a publication that is not confirmed; or BUS1_INVALID */
+        char *name;
+        uint32_t flags;            /* of a name that is requested */
+        bool requests, publishes;  /* the name */
+        char *path;                /* of a look-up */
         bus1_dbus_lookup_fn found; /* of a look-up */
         bus1_dbus_name_fn fn;      /* of the others; can be NULL */
         void *userdata;
@@ -30,13 +34,18 @@ static void name_request_clear(struct request *request) {
 }
 
 static struct name_request *name_request_new(struct bus1_dbus *bus, bool is_floating,
-                                             void *userdata) {
+                                             const char *name, void *userdata) {
         struct name_request *q = calloc(1, sizeof(*q));
 
         if (!q)
                 return NULL;
         q->node = BUS1_INVALID;
         q->userdata = userdata;
+        q->name = strdup(name);
+        if (!q->name) {
+                free(q);
+                return NULL;
+        }
         request_init(&q->request, bus, is_floating, name_request_clear);
         return q;
 }
@@ -89,11 +98,10 @@ PUBLIC int bus1_dbus_lookup_async(struct bus1_dbus *bus, struct bus1_dbus_slot *
                 return -EINVAL;
         if (path && flags != 0)
                 return -EINVAL; /* LookupObject has no flags */
-        q = name_request_new(bus, !ret_slot, userdata);
+        q = name_request_new(bus, !ret_slot, name, userdata);
         if (!q)
                 return -ENOMEM;
         q->found = fn;
-        q->name = strdup(name);
         q->path = path ? strdup(path) : NULL;
         if (path)
                 m = driver_message_new(BRIDGE_INTERFACE, "LookupObject", DBUS_TYPE_STRING, &name,
@@ -101,7 +109,7 @@ PUBLIC int bus1_dbus_lookup_async(struct bus1_dbus *bus, struct bus1_dbus_slot *
         else
                 m = driver_message_new(BRIDGE_INTERFACE, "Lookup", DBUS_TYPE_STRING, &name,
                                        DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        if (!q->name || (path && !q->path)) {
+        if (path && !q->path) {
                 dbus_message_unrefp(&m);
                 m = NULL;
         }
@@ -122,6 +130,8 @@ static void name_answered(struct request *request, struct bus1_dbus_message *ans
         r = request_result(answer, &error);
         if (r >= 0)
                 r = driver_read_u32(answer, &result, &error);
+        if (r >= 0 && q->requests)
+                standing_name(bus, q->name, q->flags, q->publishes, result);
         if (r >= 0)
                 q->node = BUS1_INVALID; /* the name has it now */
         else if (q->node != BUS1_INVALID) {
@@ -142,10 +152,12 @@ PUBLIC int bus1_dbus_request_name_async(struct bus1_dbus *bus, struct bus1_dbus_
 
         if (!bus || !text_is_valid(name))
                 return -EINVAL;
-        q = name_request_new(bus, !ret_slot, userdata);
+        q = name_request_new(bus, !ret_slot, name, userdata);
         if (!q)
                 return -ENOMEM;
         q->fn = fn;
+        q->flags = flags;
+        q->requests = true;
         m = driver_message_new(BUS_NAME, "RequestName", DBUS_TYPE_STRING, &name, DBUS_TYPE_UINT32,
                                &flags, DBUS_TYPE_INVALID);
         return name_request_send(q, m, NULL, name_answered, ret_slot);
@@ -158,7 +170,8 @@ PUBLIC int bus1_dbus_release_name_async(struct bus1_dbus *bus, struct bus1_dbus_
 
         if (!bus || !text_is_valid(name))
                 return -EINVAL;
-        q = name_request_new(bus, !ret_slot, userdata);
+        standing_name_remove(bus, name);
+        q = name_request_new(bus, !ret_slot, name, userdata);
         if (!q)
                 return -ENOMEM;
         q->fn = fn;
@@ -176,10 +189,12 @@ PUBLIC int bus1_dbus_publish_async(struct bus1_dbus *bus, struct bus1_dbus_slot 
 
         if (!bus || !text_is_valid(name))
                 return -EINVAL;
-        q = name_request_new(bus, !ret_slot, userdata);
+        q = name_request_new(bus, !ret_slot, name, userdata);
         if (!q)
                 return -ENOMEM;
         q->fn = fn;
+        q->flags = flags;
+        q->requests = q->publishes = true;
         r = node_new(bus, NODE_NAME, NULL, true, &q->node, &handle);
         if (r < 0) {
                 bus1_dbus_slot_free(&q->request.slot);

@@ -12,6 +12,7 @@
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/exists.h"
 #include "libbus1/dbus/message.h"
+#include "libbus1/dbus/standing.h"
 
 static int call_bus_valist(struct bus1_dbus *bus, const char *interface, const char *member,
                            const uint64_t *handle, struct bus1_dbus_message **ret_reply,
@@ -118,6 +119,20 @@ int driver_read_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusE
                        : reply_is_malformed(error);
 }
 
+static int name_requested(struct bus1_dbus *bus, const char *name, uint32_t flags, bool published,
+                          struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error) {
+        uint32_t result;
+        int r;
+
+        r = driver_read_u32(reply, &result, error);
+        if (r < 0)
+                return r;
+        standing_name(bus, name, flags, published, result);
+        if (ret_result)
+                *ret_result = result;
+        return 0;
+}
+
 PUBLIC int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t flags,
                                   uint32_t *ret_result, DBusError *error) {
         CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
@@ -127,7 +142,7 @@ PUBLIC int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint3
                 return error_from_errno(error, -EINVAL, "RequestName");
         r = call_bus(bus, BUS_NAME, "RequestName", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        return r < 0 ? r : driver_read_u32(reply, ret_result, error);
+        return r < 0 ? r : name_requested(bus, name, flags, false, reply, ret_result, error);
 }
 
 PUBLIC int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
@@ -137,6 +152,8 @@ PUBLIC int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint3
 
         if (!bus || !text_is_valid(name))
                 return error_from_errno(error, -EINVAL, "ReleaseName");
+        /* also while there is no bus: then the name is not requested again */
+        standing_name_remove(bus, name);
         r = call_bus(bus, BUS_NAME, "ReleaseName", NULL, &reply, error, DBUS_TYPE_STRING, &name,
                      DBUS_TYPE_INVALID);
         return r < 0 ? r : driver_read_u32(reply, ret_result, error);
@@ -155,7 +172,7 @@ PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t f
                                DBUS_TYPE_INVALID);
         if (r < 0)
                 return r;
-        r = driver_read_u32(reply, ret_result, error);
+        r = name_requested(bus, name, flags, true, reply, ret_result, error);
         if (r < 0)
                 node_end(bus, node);
         return r;
@@ -262,6 +279,7 @@ PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_n
         path_copy = strdup(path);
         if (!name_copy || !path_copy)
                 return error_from_errno(error, -ENOMEM, "Export");
+        standing_export(bus, path, handle);
         *ret_name = steal_ptr(&name_copy);
         *ret_path = steal_ptr(&path_copy);
         return 0;

@@ -26,12 +26,13 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, exists, wire, plain, address, connect, use, slot, message-limits,
- * tree, table, values-walk < lazy, node, spent < message < channel-node, outgoing, subscriber,
- * values-append, values-read < pending, object, object-signal, interface < channel, wait, target <
- * session < receive < call < request, driver < driver-async, subscribe < subscribe-handle,
- * watch-name, values-call < access, answer, property < changed, manager, introspect < properties,
- * serve, fallback < object-call < dispatch < bus. event.c and glib.c are libraries of their own.
+ * lowest to the highest: error, exists, wire, plain, address, join, ids, use, slot, standing,
+ * message-limits, tree, table, values-walk < lazy, node, spent < message < channel-node, outgoing,
+ * subscriber, values-append, values-read < pending, object, object-signal, interface < wait, target
+ * < quiet < channel < session < receive < call < request, driver < driver-async, subscribe <
+ * subscribe-handle, watch-name, values-call < access, answer, property < changed, manager,
+ * introspect < properties, serve, fallback < object-call < restore < reconnect < dispatch < bus.
+ * event.c and glib.c are libraries of their own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -67,6 +68,9 @@ struct bus1_dbus {
         int timer_fd;
         uint64_t timer_armed; /* the deadline the timer is set to; 0: at once; UINT64_MAX: none */
         uint64_t session;     /* handle of the session node; BUS1_INVALID without a bus */
+        uint64_t ids_base;    /* what the number of a handle has in addition to its ID, see ids.h */
+        struct alias *aliases;
+        struct alias *aliases_of_peer;
         char *unique_name;
         uint32_t serial;
         bool gone;
@@ -113,6 +117,17 @@ struct bus1_dbus {
         bool trusted; /* no call is checked, see access.h */
         bus1_dbus_check_fn check_fn;
         void *check_userdata;
+
+        struct standing *standing; /* what else the program has asked for */
+
+        /* joining again, see reconnect.h */
+        char *address;               /* NULL without a bus */
+        struct reconnect *reconnect; /* NULL: the program has not asked for it */
+        unsigned n_joins;            /* how often the program has joined before */
+        bool restoring;              /* has joined, and waits for what it had before */
+        const void *being_restored;  /* which a call under way is about; NULL: it was freed */
+        uint64_t due;                /* when reconnecting goes on; UINT64_MAX: not by time */
+
         bus1_dbus_end_fn end_fn;
         void *end_userdata;
         bus1_dbus_message_fn signal_fn;

@@ -12,6 +12,7 @@
 
 #include "bridge/wire/writer.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/plain.h"
@@ -319,7 +320,8 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
         for (size_t i = 0; i < n_created; i++)
                 transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)
-                transfers[n_created + i] = (struct bus1_transfer){.id = handles[i]};
+                transfers[n_created + i] =
+                        (struct bus1_transfer){.id = ids_to_peer(bus, handles[i])};
         vec = (struct iovec){wire->data, (size_t)wire->n_data};
         m.message.type = BUS1_MESSAGE_TYPE_USER;
         m.message.n_transfers = n_created + n_handles;
@@ -337,15 +339,19 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
         r = use_begin(bus);
         if (r < 0)
                 return r;
-        r = send_and_wait(bus, to, &m.message, deadline, ret_received);
+        r = send_and_wait(bus, ids_to_peer(bus, to), &m.message, deadline, ret_received);
         use_end(bus);
+        if (ret_received && *ret_received)
+                ids_received(bus, *ret_received);
         /* The core, or the session node, has ended before the library has heard of it. */
         if (r == -ESHUTDOWN || (r == -EBADRQC && to == bus->session && !handle_is_known(bus, to)))
                 return -ENOTCONN;
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n_created; i++)
+        for (size_t i = 0; i < n_created; i++) {
                 created[i] = transfers[i];
+                created[i].id = ids_from_peer(bus, created[i].id);
+        }
         return 0;
 }
 
@@ -366,6 +372,8 @@ int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
 PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
         if (!message_is(signal, DBUS_MESSAGE_TYPE_SIGNAL))
                 return -EINVAL;
+        if (bus && bus->restoring)
+                return -ENOTCONN;
         return send_message(bus, BUS1_DBUS_BUS, signal, NULL, 0, NULL, 0);
 }
 
@@ -378,6 +386,16 @@ bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
                 return false;
         handle_release(bus, copy);
         return true;
+}
+
+bool handle_has_ended(struct bus1_dbus *bus, uint64_t handle) {
+        uint64_t copy;
+        int r;
+
+        r = handle_copy(bus, handle, &copy);
+        if (r >= 0)
+                handle_release(bus, copy);
+        return r == -EBADRQC || r == -ESHUTDOWN;
 }
 
 PUBLIC bool bus1_dbus_message_takes_handles(const struct bus1_dbus_message *call) {

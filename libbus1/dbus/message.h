@@ -109,3 +109,5 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
  * handle is unknown. Also false if the handle cannot be copied for another reason, such as a quota.
  */
 bool handle_is_known(struct bus1_dbus *bus, uint64_t handle);
+/* Has its node ended, or the peer? This is known before the notification is received. */
+bool handle_has_ended(struct bus1_dbus *bus, uint64_t handle);

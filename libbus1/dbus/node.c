@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/use.h"
 
 int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data, bool trusted) {
@@ -38,9 +39,12 @@ int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool truste
         use_end(bus);
         if (r < 0)
                 return r;
+        id = ids_from_peer(bus, id);
+        handle = ids_from_peer(bus, handle);
         r = node_add(bus, id, kind, data, trusted);
         if (r < 0) {
-                bus1_client_release(bus->client, 2, (uint64_t[]){id, handle});
+                use_release(bus, handle);
+                use_release(bus, id);
                 return r;
         }
         *ret_id = id;
@@ -68,7 +72,7 @@ void node_remove(struct bus1_dbus *bus, uint64_t id) {
 }
 
 int handle_copy(struct bus1_dbus *bus, uint64_t handle, uint64_t *ret_copy) {
-        struct bus1_transfer src = {.id = handle}, dst;
+        struct bus1_transfer src = {.id = ids_to_peer(bus, handle)}, dst;
         int r;
 
         r = use_begin(bus);
@@ -78,7 +82,7 @@ int handle_copy(struct bus1_dbus *bus, uint64_t handle, uint64_t *ret_copy) {
         use_end(bus);
         if (r < 0)
                 return r;
-        *ret_copy = dst.id;
+        *ret_copy = ids_from_peer(bus, dst.id);
         return 0;
 }
 

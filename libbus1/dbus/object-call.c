@@ -27,13 +27,20 @@
 #include "libbus1/dbus/tree.h"
 
 PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error) {
+        int r;
+
         if (!object || !object->path)
                 return error_from_errno(error, -EINVAL, "PublishObject");
         if (object->published != BUS1_INVALID)
                 return error_from_errno(error, -EALREADY, "PublishObject");
-        return call_bus_with_node(object->bus, "PublishObject", NODE_OBJECT, object,
-                                  &object->published, NULL, error, DBUS_TYPE_OBJECT_PATH,
-                                  &object->path, DBUS_TYPE_INVALID);
+        r = call_bus_with_node(object->bus, "PublishObject", NODE_OBJECT, object,
+                               &object->published, NULL, error, DBUS_TYPE_OBJECT_PATH,
+                               &object->path, DBUS_TYPE_INVALID);
+        if (r < 0)
+                return r;
+        object->publishes = true;
+        object->joined = object->bus->n_joins;
+        return 0;
 }
 
 /* Let everybody call an object that has no path of its own. */

@@ -23,7 +23,7 @@ int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal) {
         if (r < 0)
                 return r;
         /* without a bus there may be holders of the handle */
-        if (bus->session != BUS1_INVALID || object->node == BUS1_INVALID)
+        if (bus->address || object->node == BUS1_INVALID)
                 r = bus1_dbus_emit(bus, signal);
         /* If the bus cannot get it, for example for lack of quota, the subscribers still may. */
         if (r != -ENOTCONN)

@@ -58,7 +58,7 @@ PUBLIC int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object,
                                              bus1_dbus_object_fn fn) {
         if (!object)
                 return -EINVAL;
-        if (object->handle == BUS1_INVALID)
+        if (object->handle == BUS1_INVALID || object->node == BUS1_INVALID)
                 return -ESTALE;
         object->unreferenced = fn;
         handle_release(object->bus, object->handle);

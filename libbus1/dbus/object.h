@@ -42,6 +42,8 @@ struct bus1_dbus_object {
         uint64_t node;
         uint64_t handle;
         uint64_t published; /* BUS1_INVALID: not published */
+        bool publishes;     /* the program wants it to be published */
+        unsigned joined;    /* bus->n_joins when it was last published */
         char *exported;     /* the path of bus1_dbus_reply_path(); NULL: not exported */
         bus1_dbus_object_fn unreferenced;
         struct subscriber *subscribers; /* those that get the signals directly */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 
@@ -21,7 +22,7 @@ int outgoing_new(struct bus1_dbus *bus, const uint64_t *handles, size_t n_handle
                 return -ENOMEM;
         if (n_handles > 0) {
                 for (size_t i = 0; i < n_handles; i++)
-                        from[i] = (struct bus1_transfer){.id = handles[i]};
+                        from[i] = (struct bus1_transfer){.id = ids_to_peer(bus, handles[i])};
                 r = bus1_client_transfer(bus->client, NULL, n_handles, from, copies);
                 if (r < 0) {
                         free(o);
@@ -29,7 +30,7 @@ int outgoing_new(struct bus1_dbus *bus, const uint64_t *handles, size_t n_handle
                 }
         }
         for (size_t i = 0; i < n_handles; i++)
-                o->handles[o->n_handles++] = copies[i].id;
+                o->handles[o->n_handles++] = ids_from_peer(bus, copies[i].id);
         *ret_outgoing = o;
         return 0;
 }

@@ -11,6 +11,7 @@
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/outgoing.h"
+#include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/use.h"
 
 void pending_init(struct pending *p) {
@@ -33,6 +34,7 @@ void pending_free(struct bus1_dbus *bus, struct pending *p) {
         if (p->outgoing)
                 p->outgoing->pending = NULL;
         DL_DELETE(bus->pending, p);
+        free(p->rule);
         free(p);
 }
 
@@ -67,6 +69,12 @@ void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus
         bus1_dbus_message_fn fn = p->fn;
         void *userdata = p->userdata;
 
+        if (p->rule && message_is(reply->message, DBUS_MESSAGE_TYPE_METHOD_RETURN)) {
+                if (p->removes_rule)
+                        standing_match_remove(bus, p->rule);
+                else
+                        standing_match(bus, p->rule);
+        }
         pending_free(bus, p);
         fn(reply, userdata);
         bus1_dbus_message_unref(reply);

@@ -32,6 +32,9 @@ struct pending {
         bool is_direct;            /* through a channel */
         bool owner_gone;           /* the handle has ended, and the bus had the call */
         struct outgoing *outgoing; /* NULL: the call need not be sent again */
+        /* the rule of a call of AddMatch or RemoveMatch, if the program may join again; or NULL */
+        char *rule;
+        bool removes_rule;
         bus1_dbus_message_fn fn;
         void *userdata;
         struct pending *prev, *next; /* by deadline */

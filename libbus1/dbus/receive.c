@@ -10,6 +10,7 @@
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
@@ -25,6 +26,22 @@
  * is left to dispatch, which answers that there is no such object. Then there is no direct channel.
  */
 #define LIBRARY_CALL_MAX 4096
+
+int incoming_add_notification(struct bus1_dbus *bus, uint64_t type, uint64_t id) {
+        struct incoming *incoming = calloc(1, sizeof(*incoming));
+        struct bus1_received *received = calloc(1, sizeof(*received));
+
+        if (!incoming || !received) {
+                free(incoming);
+                free(received);
+                return -ENOMEM;
+        }
+        received->type = type;
+        received->metadata.metadata.id = id;
+        incoming->received = received;
+        DL_APPEND(bus->incoming, incoming);
+        return 0;
+}
 
 void incoming_free(struct incoming *incoming) {
         bus1_received_free(incoming->received);
@@ -204,7 +221,7 @@ static void discard(struct bus1_dbus *bus) {
         if (bus1_client_recv(bus->client, BUS1_RECV_FLAG_DISCARD, &metadata, &message) < 0 ||
             message.type != BUS1_MESSAGE_TYPE_USER)
                 return;
-        node = node_find(bus, metadata.id);
+        node = node_find(bus, ids_from_peer(bus, metadata.id));
         if (node && node->kind == NODE_REPLY)
                 pending_fail(bus, node->data, DBUS_ERROR_LIMITS_EXCEEDED,
                              "This process cannot have the descriptors of the reply");
@@ -220,6 +237,8 @@ int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received *
                 return -ECONNRESET;
         r = bus1_client_call_alloc(bus->client, &call, ret_received);
         bus->received_at = now_ns();
+        if (r >= 0)
+                ids_received(bus, *ret_received);
         if (r >= 0 || r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR || r == -ENOMEM)
                 return r;
         if (is_about_message(r)) {
@@ -232,7 +251,7 @@ int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received *
 
 int receive_waiting(struct bus1_dbus *bus, int timeout_ms) {
         uint64_t timeout = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * NS_PER_MS;
-        uint64_t left = time_left(wait_deadline(bus));
+        uint64_t left = time_left(wait_due(bus));
         struct bus1_received *received;
         int r;
 
@@ -294,6 +313,7 @@ static int receive_some(struct bus1_dbus *bus) {
                         bus->gone = true;
                         return n;
                 }
+                ids_received(bus, received);
                 bus->gone |= is_end_of_session(bus, received);
                 r = incoming_add(bus, received);
                 if (r < 0)

@@ -51,5 +51,10 @@ int receive_one(struct bus1_dbus *bus, struct bus1_received *received);
 void receive_recent(struct bus1_dbus *bus);
 /* End a pending call with what arrived on its reply node. Does not take over received. */
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received);
+/*
+ * Put a notification into the queue that the peer does not send, because it has gone. Returns 0 or
+ * -ENOMEM.
+ */
+int incoming_add_notification(struct bus1_dbus *bus, uint64_t type, uint64_t id);
 /* Free an element that is no longer in the queue. */
 void incoming_free(struct incoming *incoming);

@@ -10,6 +10,7 @@
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/manager.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/tree.h"
 
 static int object_add(struct bus1_dbus_object *object, const char *name, struct table *table,
@@ -106,6 +107,8 @@ static void object_end_nodes(struct bus1_dbus_object *object) {
         }
         /* after the nodes: a subscriber first hears that the object has ended */
         subscribers_free(&object->subscribers);
+        if (object->handle != BUS1_INVALID)
+                standing_export_remove(bus, object->handle);
         handle_release(bus, object->handle);
 }
 
@@ -126,6 +129,8 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
         object_end_nodes(object);
         if (object->path)
                 object_uproot(object);
+        if (object->bus->being_restored == object)
+                object->bus->being_restored = NULL;
         DL_DELETE(object->bus->objects, object);
         object_destroy(object);
         return NULL;

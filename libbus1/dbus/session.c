@@ -12,6 +12,7 @@
 #include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/tree.h"
 
 #define SESSION_INTERFACE "org.bus1.Session1"
@@ -120,4 +121,6 @@ void session_handle_signal(struct bus1_dbus_message *signal) {
                                    DBUS_TYPE_INVALID))
                 return;
         channel_nodes_close(signal->bus, name);
+        if (!signal->bus->gone) /* a bus that ends takes all names */
+                standing_name_lost(signal->bus, name);
 }

@@ -8,6 +8,8 @@ void slot_init(struct bus1_dbus_slot *slot, struct bus1_dbus *bus,
                void (*end)(struct bus1_dbus_slot *slot)) {
         slot->bus = bus;
         slot->end = end;
+        slot->rejoined = NULL;
+        slot->joined = bus->n_joins;
         DL_APPEND(bus->slots, slot);
 }
 

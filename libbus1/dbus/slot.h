@@ -15,6 +15,13 @@ struct bus1_dbus_slot {
         struct bus1_dbus *bus;
         /* Undo the request and free the structure. The slot is not in bus->slots any more. */
         void (*end)(struct bus1_dbus_slot *slot);
+        /*
+         * The program has joined again (reconnect.h), and has its subscriptions and names back.
+         * This may call functions of the program, which may free the slot and the bus. NULL: not
+         * needed.
+         */
+        void (*rejoined)(struct bus1_dbus_slot *slot);
+        unsigned joined;                    /* bus->n_joins when rejoined was last called */
         struct bus1_dbus_slot *prev, *next; /* in bus->slots */
 };
 

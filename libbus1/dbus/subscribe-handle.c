@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/receive.h"
 #include "libbus1/dbus/subscribe.h"
 #include "libbus1/dbus/subscriber.h"
 
@@ -25,6 +27,46 @@ static void object_gone(struct bus1_dbus *bus, uint64_t handle, void *userdata) 
         /* The end of the bus is told otherwise. */
         if (!bus->gone)
                 subscription_end(userdata, DBUS_ERROR_UNKNOWN_OBJECT, "The object has gone");
+}
+
+static int watch_copy(struct bus1_dbus_subscription *s, uint64_t handle) {
+        struct bus1_dbus *bus = s->request.slot.bus;
+        int r;
+
+        r = handle_copy(bus, handle, &s->handle);
+        return r < 0 ? r : bus1_dbus_watch(bus, s->handle, object_gone, s);
+}
+
+/* The program has joined again. With a hosted core the objects of other programs have gone. */
+static void rejoined(struct bus1_dbus_slot *slot) {
+        struct bus1_dbus_subscription *s = (struct bus1_dbus_subscription *)slot;
+
+        if (s->is_direct && s->handle != BUS1_INVALID && handle_has_ended(slot->bus, s->handle))
+                subscription_end(s, DBUS_ERROR_UNKNOWN_OBJECT, "The object has gone");
+}
+
+void subscriptions_found(struct bus1_dbus *bus, uint64_t handle) {
+        struct bus1_dbus_subscription *s;
+
+        DL_FOREACH(bus->subscriptions, s) {
+                if (s->lookup != handle || s->handle == BUS1_INVALID)
+                        continue;
+                handle_release(bus, s->handle);
+                s->handle = BUS1_INVALID;
+                /* without a copy, the subscription does not hear of the end of the object */
+                (void)watch_copy(s, handle);
+        }
+}
+
+void subscriptions_lost(struct bus1_dbus *bus, uint64_t handle) {
+        struct bus1_dbus_subscription *s;
+
+        DL_FOREACH(bus->subscriptions, s) {
+                if (s->lookup == handle && s->handle != BUS1_INVALID &&
+                    bus1_dbus_watch(bus, s->handle, object_gone, s) >= 0)
+                        (void)incoming_add_notification(bus, BUS1_MESSAGE_TYPE_NODE_RELEASE,
+                                                        s->handle);
+        }
 }
 
 static char *copy_of(const char *text, bool *failed) {
@@ -51,9 +93,10 @@ static int subscription_new_for_handle(struct bus1_dbus *bus, bool is_floating, 
                 return -ENOMEM;
         s->interface = copy_of(interface, &failed);
         s->member = copy_of(member, &failed);
-        r = failed ? -ENOMEM : handle_copy(bus, handle, &s->handle);
-        if (r >= 0)
-                r = bus1_dbus_watch(bus, s->handle, object_gone, s);
+        if (channel_find(bus, handle))
+                s->lookup = handle;
+        s->request.slot.rejoined = rejoined;
+        r = failed ? -ENOMEM : watch_copy(s, handle);
         if (r < 0) {
                 bus1_dbus_slot_free(&s->request.slot);
                 return r;

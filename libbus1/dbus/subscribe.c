@@ -19,6 +19,10 @@ void subscription_clear(struct bus1_dbus_subscription *s) {
                 node_end(bus, s->node);
         handle_release(bus, s->handle);
         s->node = s->handle = BUS1_INVALID;
+        free(s->rule);
+        s->rule = NULL;
+        if (bus->being_restored == s)
+                bus->being_restored = NULL;
 }
 
 static void subscription_free(struct request *request) {
@@ -36,7 +40,7 @@ struct bus1_dbus_subscription *subscription_new(struct bus1_dbus *bus, bool is_f
 
         if (!s)
                 return NULL;
-        s->node = s->handle = BUS1_INVALID;
+        s->node = s->handle = s->lookup = BUS1_INVALID;
         s->fn = fn;
         s->userdata = userdata;
         request_init(&s->request, bus, is_floating, subscription_free);
@@ -46,7 +50,15 @@ struct bus1_dbus_subscription *subscription_new(struct bus1_dbus *bus, bool is_f
 
 /* installing */
 
+static int set_rule(struct bus1_dbus_subscription *s, const char *rule) {
+        s->joined = s->request.slot.bus->n_joins;
+        s->rule = strdup(rule);
+        return s->rule ? 0 : -ENOMEM;
+}
+
 int subscription_install(struct bus1_dbus_subscription *s, const char *rule, DBusError *error) {
+        if (set_rule(s, rule) < 0)
+                return error_from_errno(error, -ENOMEM, "Subscribe");
         return call_bus_with_node(s->request.slot.bus, "Subscribe", NODE_SUBSCRIPTION, s, &s->node,
                                   NULL, error, DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID);
 }
@@ -82,7 +94,7 @@ int subscription_install_async(struct bus1_dbus_subscription *s, const char *rul
 
         m = driver_message_new(BRIDGE_INTERFACE, "Subscribe", DBUS_TYPE_STRING, &rule,
                                DBUS_TYPE_INVALID);
-        if (!m)
+        if (!m || set_rule(s, rule) < 0)
                 return -ENOMEM;
         r = node_new(bus, NODE_SUBSCRIPTION, s, true, &s->node, &handle);
         if (r < 0)

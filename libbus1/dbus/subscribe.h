@@ -20,12 +20,15 @@
 
 struct bus1_dbus_subscription {
         struct request request; /* must be first; its call asks the bus or the object */
-        uint64_t node; /* BUS1_INVALID: none, for example because the bus has dropped the rule */
+        uint64_t node;   /* BUS1_INVALID: none, for example because the bus has dropped the rule */
+        char *rule;      /* to ask the bus for it again; NULL: it is direct, or has ended */
+        unsigned joined; /* bus->n_joins when the bus was last asked */
         bus1_dbus_message_fn fn;
         bus1_dbus_done_fn installed; /* of a subscription that does not wait; can be NULL */
         void *userdata;
         /* only subscriptions by handle: */
         uint64_t handle; /* the copy; BUS1_INVALID: none */
+        uint64_t lookup; /* the handle of the program, if it is from a look-up; else BUS1_INVALID */
         bool is_direct;
         char *interface, *member;                   /* NULL: all */
         struct bus1_dbus_subscription *prev, *next; /* in bus->subscriptions */
@@ -50,6 +53,13 @@ void subscription_clear(struct bus1_dbus_subscription *s);
  */
 int subscription_rule(const char *sender, const char *path, const char *interface,
                       const char *member, char **ret_rule);
+
+/*
+ * The program has joined again, and the handle of a look-up was found, or is lost. A copy of it has
+ * ended with the former bus. Subscriptions by a handle that is lost end in dispatch.
+ */
+void subscriptions_found(struct bus1_dbus *bus, uint64_t handle);
+void subscriptions_lost(struct bus1_dbus *bus, uint64_t handle);
 
 /* A message has arrived at the node. */
 void subscription_dispatch(struct bus1_dbus_subscription *s, struct bus1_dbus_message *m);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "libbus1/dbus/ids.h"
+
 static unsigned generation;
 
 static void child_begins(void) {
@@ -53,6 +55,8 @@ void use_end(struct bus1_dbus *bus) {
 #endif
 
 void use_release(struct bus1_dbus *bus, uint64_t id) {
-        if (use_is_own(bus))
-                bus1_client_release_one(bus->client, id);
+        if (!use_is_own(bus))
+                return;
+        bus1_client_release_one(bus->client, ids_to_peer(bus, id));
+        ids_remove_alias(bus, id);
 }

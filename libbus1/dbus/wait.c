@@ -10,22 +10,21 @@
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/use.h"
 
-uint64_t wait_deadline(const struct bus1_dbus *bus) {
-        uint64_t deadline = bus->pending ? bus->pending->deadline : UINT64_MAX;
+uint64_t wait_due(const struct bus1_dbus *bus) {
+        uint64_t due = bus->pending ? bus->pending->deadline : UINT64_MAX;
 
-        return deadline < bus->announce_at ? deadline : bus->announce_at;
+        if (bus->announce_at < due)
+                due = bus->announce_at;
+        return bus->due < due ? bus->due : due;
 }
 
 void wait_arm(struct bus1_dbus *bus) {
         struct itimerspec spec = {};
-        uint64_t due = UINT64_MAX;
+        uint64_t due;
 
         if (!use_is_own(bus))
                 return; /* it is the parent's timer */
-        if (bus->incoming)
-                due = 0;
-        else
-                due = wait_deadline(bus);
+        due = bus->incoming && !bus->restoring ? 0 : wait_due(bus);
         /*
          * Leave a timer that expires too early as it is: looking at the queues too early costs less
          * than a system call for every message.

@@ -7,7 +7,8 @@
  * The descriptor that programs poll is an epoll set of the peer's descriptor, the D-Bus socket
  * (readable when the bus has closed it), and a timer. The timer stands for everything else that
  * dispatch has to do: it expires at the next time-out of a call, when objects have to be announced,
- * and at once when received messages wait for dispatch.
+ * when it is time to go on with joining again, and at once when received messages wait for
+ * dispatch.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -23,11 +24,11 @@ int wait_for_all(struct bus1_dbus *bus, int timeout_ms);
  */
 int wait_for_peer(struct bus1_dbus *bus, int timeout_ms);
 /*
- * The time at which dispatch has something to do even if nothing arrives: end a call, or announce
- * objects. UINT64_MAX: there is none.
+ * The time at which dispatch has something to do even if nothing arrives: end a call, announce
+ * objects, or go on with joining again. UINT64_MAX: there is none.
  */
-uint64_t wait_deadline(const struct bus1_dbus *bus);
-/* Set the timer for received messages and the next deadline. It may also expire earlier. */
+uint64_t wait_due(const struct bus1_dbus *bus);
+/* Set the timer for received messages and the next time-out. It may also expire earlier. */
 void wait_arm(struct bus1_dbus *bus);
 /* The bus has gone: the descriptor that programs poll is not readable any more. */
 void wait_end(struct bus1_dbus *bus);

@@ -48,7 +48,8 @@ static void name_watch_clear(struct request *request) {
         free(w->name);
 }
 
-/* Tell the program the owner, or, if it is NULL, that there is none. Returns false if w is freed.
+/*
+ * Tell the program the owner, or, if it is NULL, that there is none. Returns false if w is freed.
  */
 static bool tell(struct name_watch *w, const char *owner) {
         struct bus1_dbus *bus = w->request.slot.bus;
@@ -96,7 +97,17 @@ static void owner_answered(struct request *request, struct bus1_dbus_message *an
             !dbus_message_get_args(answer->message, NULL, DBUS_TYPE_STRING, &owner,
                                    DBUS_TYPE_INVALID))
                 owner = NULL;
-        tell(w, owner);
+        if (w->n_changes == 0) {
+                tell(w, owner);
+                return;
+        }
+        /*
+         * The program has joined again, and knows the owner on the former bus, or that it was none.
+         */
+        if (w->owned && !tell(w, NULL))
+                return;
+        if (owner)
+                tell(w, owner);
 }
 
 /* Ask for the present state. The answer may take any time: only the end of the bus is none. */
@@ -107,6 +118,14 @@ static int ask(struct name_watch *w) {
                                DBUS_TYPE_INVALID);
         return m ? request_send(&w->request, BUS1_DBUS_BUS, m, NULL, INT_MAX, owner_answered)
                  : -ENOMEM;
+}
+
+/* The program has joined again: owners may have come and gone meanwhile. */
+static void rejoined(struct bus1_dbus_slot *slot) {
+        struct name_watch *w = (struct name_watch *)slot;
+
+        request_cancel(&w->request);
+        w->known = ask(w) < 0; /* if the question fails, only changes are told */
 }
 
 /* Make a watch, with a subscription that is not installed yet, and the rule for it. */
@@ -125,6 +144,7 @@ static int name_watch_new(struct bus1_dbus *bus, bool is_floating, const char *n
         w->userdata = userdata;
         /* The watch is the earlier one of the two slots, so the end of the bus frees it first. */
         request_init(&w->request, bus, is_floating, name_watch_clear);
+        w->request.slot.rejoined = rejoined;
         w->name = strdup(name);
         w->subscription = subscription_new(bus, false, name_changed, w);
         if (!w->name || !w->subscription ||

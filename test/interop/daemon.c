@@ -39,16 +39,17 @@ bool daemon_configure(struct daemon *daemon, const char *rules) {
 }
 
 bool daemon_start(struct daemon *daemon, const char *program, const char *rules) {
+        strcpy(daemon->directory, "/tmp/bus1-interop-XXXXXX");
+        return mkdtemp(daemon->directory) && daemon_configure(daemon, rules) &&
+               daemon_run(daemon, program);
+}
+
+bool daemon_run(struct daemon *daemon, const char *program) {
         char path[96], option[64];
         int pipe_fds[2];
         ssize_t l;
 
-        strcpy(daemon->directory, "/tmp/bus1-interop-XXXXXX");
-        if (!mkdtemp(daemon->directory))
-                return false;
         snprintf(path, sizeof(path), "%s/config", daemon->directory);
-        if (!daemon_configure(daemon, rules))
-                return false;
         if (pipe2(pipe_fds, 0) < 0)
                 return false;
         daemon->pid = fork();
@@ -76,6 +77,11 @@ bool daemon_start(struct daemon *daemon, const char *program, const char *rules)
         close(pipe_fds[0]);
         daemon->address[strcspn(daemon->address, "\n")] = 0;
         return daemon->address[0] != 0;
+}
+
+void daemon_kill(struct daemon *daemon, int signo) {
+        kill(daemon->pid, signo);
+        waitpid(daemon->pid, NULL, 0);
 }
 
 bool daemon_stop(struct daemon *daemon) {

@@ -124,5 +124,8 @@ struct daemon {
 bool daemon_start(struct daemon *daemon, const char *program, const char *rules);
 /* Put other rules into its configuration file. */
 bool daemon_configure(struct daemon *daemon, const char *rules);
+/* End the bus by a signal, but leave its files; start it anew, at the same address. */
+void daemon_kill(struct daemon *daemon, int signo);
+bool daemon_run(struct daemon *daemon, const char *program);
 /* Stop the bus and remove its files. Returns false if it crashed or exited with an error. */
 bool daemon_stop(struct daemon *daemon);
