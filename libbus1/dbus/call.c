@@ -169,18 +169,26 @@ static int call_to_wire(struct bus1_dbus *bus, DBusMessage *message, struct wire
         return message_to_wire(bus, message, ret_wire);
 }
 
-/* If the program may join again, remember a rule that it adds or removes by a call of its own. */
-static void remember_rule(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-                          struct pending *p) {
+/*
+ * If the program may join again: the rule that it adds or removes by a call of its own, which the
+ * caller frees. NULL: there is none.
+ */
+static char *rule_to_remember(const struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
+                              bool *ret_removes) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
         const char *rule;
 
         if (!bus->reconnect || (to != BUS1_DBUS_BUS && to != bus->session) ||
-            !dbus_message_has_destination(message, BUS_NAME))
-                return;
-        p->removes_rule = dbus_message_has_member(message, "RemoveMatch");
-        if ((p->removes_rule || dbus_message_has_member(message, "AddMatch")) &&
+            !memmem(wire->data, (size_t)wire->n_data, "Match", strlen("Match")))
+                return NULL;
+        message = dbus_message_demarshal(wire->data, wire->n_data, NULL);
+        if (!message || !dbus_message_has_destination(message, BUS_NAME))
+                return NULL;
+        *ret_removes = dbus_message_has_member(message, "RemoveMatch");
+        if ((*ret_removes || dbus_message_has_member(message, "AddMatch")) &&
             dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID))
-                p->rule = strdup(rule);
+                return strdup(rule);
+        return NULL;
 }
 
 /* If ret_received is not NULL, also wait for the next message, see send_wire(). */
@@ -192,13 +200,17 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, struct wire *wire, uin
                 {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
         };
         CLEANUP_FREE struct pending *p = NULL;
+        CLEANUP_FREE char *rule = NULL;
         uint32_t serial = wire->serial;
+        bool removes_rule = false;
         int r;
 
         p = calloc(1, sizeof(*p));
         if (!p)
                 return -ENOMEM;
         pending_init(p);
+        /* before the wire is handed over */
+        rule = rule_to_remember(bus, to, wire, &removes_rule);
         p->deadline = deadline_from_timeout(timeout_ms);
         r = send_on_the_way(bus, to, wire, created, ret_node ? 2 : 1, handles, n_handles, p,
                             ret_received);
@@ -217,7 +229,8 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, struct wire *wire, uin
         }
         if (ret_node)
                 *ret_node = created[1].id;
-        remember_rule(bus, to, message, p);
+        p->rule = steal_ptr(&rule);
+        p->removes_rule = removes_rule;
         pending_insert(bus, p);
         *ret_pending = steal_ptr(&p);
         return 0;
