@@ -562,8 +562,8 @@ static void text_trim(char *text) {
         text[n] = 0;
 }
 
-static int reply_errorv(struct bus1_dbus_message *call, const char *name, const char *format,
-                        va_list args) {
+__attribute__((format(printf, 3, 0))) static int
+reply_errorv(struct bus1_dbus_message *call, const char *name, const char *format, va_list args) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         char text[ERROR_TEXT_MAX];
         DBusMessage *message;
