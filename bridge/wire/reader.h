@@ -27,6 +27,15 @@ static inline uint8_t reader_u8(struct reader *r) {
         return *r->at++;
 }
 
+static inline uint16_t reader_u16(struct reader *r) {
+        uint16_t v;
+
+        reader_align(r, 2);
+        memcpy(&v, r->at, sizeof(v));
+        r->at += 2;
+        return r->m->big_endian ? be16toh(v) : le16toh(v);
+}
+
 static inline uint32_t reader_u32(struct reader *r) {
         uint32_t v;
 

@@ -85,6 +85,10 @@ void writer_bool(struct writer *w, bool v) {
         writer_u32(w, v);
 }
 
+void writer_u16(struct writer *w, uint16_t v) {
+        writer_put(w, 2, &v, sizeof(v));
+}
+
 void writer_u32(struct writer *w, uint32_t v) {
         writer_put(w, 4, &v, sizeof(v));
 }

@@ -46,6 +46,7 @@ void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
                  const char *signature);
 void writer_u8(struct writer *w, uint8_t v);
 void writer_bool(struct writer *w, bool v);
+void writer_u16(struct writer *w, uint16_t v);
 void writer_u32(struct writer *w, uint32_t v);
 void writer_u64(struct writer *w, uint64_t v);
 void writer_string(struct writer *w, const char *s); /* s and o */

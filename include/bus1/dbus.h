@@ -198,6 +198,8 @@ struct bus1_dbus_credentials {
 
 struct bus1_dbus_message {
         /*
+         * NULL only if the program wants that, see <bus1/dbus-lazy.h>.
+         *
          * If the message has a SENDER, it is true. The library keeps the SENDER that the bus has
          * set if the message arrived at a node whose handle only the bus holds: the home node, the
          * node of a published name or object, the node of a subscription, or the reply node of a

@@ -35,7 +35,7 @@ static bool came_by_right(const struct target *target, const struct bus1_dbus_me
 /* A bus that is too old to send the credentials with the message is asked for them. */
 static void find_credentials(struct bus1_dbus_message *call,
                              struct bus1_dbus_credentials *credentials) {
-        const char *sender = dbus_message_get_sender(call->message);
+        const char *sender = message_get_sender(call);
 
         *credentials = (struct bus1_dbus_credentials){UINT32_MAX, UINT32_MAX, 0};
         if (bus1_dbus_message_get_credentials(call, credentials) < 0 && sender)

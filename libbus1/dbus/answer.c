@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/tree.h"
 
 static bool is_manager(const struct target *target) {
@@ -33,7 +34,7 @@ int answer_unknown_interface(const struct target *target, struct bus1_dbus_messa
 
 int answer_unknown_method(const struct target *target, struct bus1_dbus_message *call,
                           DBusError *error) {
-        const char *interface = dbus_message_get_interface(call->message);
+        const char *interface = message_get_interface(call);
         int r;
 
         r = interface ? answer_has_interface(target, interface, error) : 1;
@@ -42,17 +43,16 @@ int answer_unknown_method(const struct target *target, struct bus1_dbus_message 
         if (r == 0)
                 return answer_unknown_interface(target, call, interface);
         return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No method %s at %s",
-                                     dbus_message_get_member(call->message), target->path);
+                                     message_get_member(call), target->path);
 }
 
 int answer_unknown_object(struct bus1_dbus_message *call) {
         return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_OBJECT, "No object at %s",
-                                     dbus_message_get_path(call->message));
+                                     message_get_path(call));
 }
 
 int answer_wrong_arguments(struct bus1_dbus_message *call, const char *expected) {
-        return bus1_dbus_reply_error(call, DBUS_ERROR_INVALID_ARGS,
-                                     "%s takes arguments of signature \"%s\", not \"%s\"",
-                                     dbus_message_get_member(call->message), expected,
-                                     dbus_message_get_signature(call->message));
+        return bus1_dbus_reply_error(
+                call, DBUS_ERROR_INVALID_ARGS, "%s takes arguments of signature \"%s\", not \"%s\"",
+                message_get_member(call), expected, message_get_signature(call));
 }

@@ -92,21 +92,18 @@ static int find_way(struct bus1_dbus *bus, uint64_t *to, uint64_t deadline,
 
 /*
  * Send a message of the program. The nodes whose handles go in front of the others are in created,
- * and p is the call, or NULL. See also send_wire().
+ * and p is the call, or NULL. What must be kept is taken out of wire. See also send_wire().
  */
-static int find_way_and_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+static int find_way_and_send(struct bus1_dbus *bus, uint64_t to, struct wire *wire,
                              struct bus1_transfer *created, size_t n_created,
                              const uint64_t *handles, size_t n_handles, struct pending *p,
                              struct bus1_received **ret_received) {
-        CLEANUP(wire_deinit) struct wire wire = {};
         struct outgoing *o = NULL;
         struct channel *c;
         int r;
 
         r = find_way(bus, &to, p ? p->deadline : UINT64_MAX, &c);
-        if (r >= 0)
-                r = message_to_wire(bus, message, &wire);
-        if (r >= 0 && c && c->state == CHANNEL_OPEN && limits_check(bus, &wire)) {
+        if (r >= 0 && c && c->state == CHANNEL_OPEN && limits_check(bus, wire)) {
                 channel_detour(c);
                 to = c->handle;
         }
@@ -114,22 +111,22 @@ static int find_way_and_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *me
                 r = outgoing_new(bus, handles, n_handles, &o);
         if (r < 0)
                 return r;
-        r = send_wire(bus, to, &wire, created, n_created, handles, n_handles, p ? p->deadline : 0,
+        r = send_wire(bus, to, wire, created, n_created, handles, n_handles, p ? p->deadline : 0,
                       ret_received);
         if (r < 0) {
                 outgoing_free(bus, o);
                 return r;
         }
         if (o) {
-                o->wire = wire;
-                wire = (struct wire){};
+                o->wire = *wire;
+                *wire = (struct wire){};
         }
         if (c)
                 channel_sent(c, o, p);
         return 0;
 }
 
-static int send_on_the_way(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+static int send_on_the_way(struct bus1_dbus *bus, uint64_t to, struct wire *wire,
                            struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
                            size_t n_handles, struct pending *p,
                            struct bus1_received **ret_received) {
@@ -143,7 +140,7 @@ static int send_on_the_way(struct bus1_dbus *bus, uint64_t to, DBusMessage *mess
         r = use_begin(bus);
         if (r < 0)
                 return r;
-        r = find_way_and_send(bus, to, message, created, n_created, handles, n_handles, p,
+        r = find_way_and_send(bus, to, wire, created, n_created, handles, n_handles, p,
                               ret_received);
         use_end(bus);
         return r;
@@ -151,20 +148,39 @@ static int send_on_the_way(struct bus1_dbus *bus, uint64_t to, DBusMessage *mess
 
 PUBLIC int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                           const uint64_t *handles, size_t n_handles) {
+        CLEANUP(wire_deinit) struct wire wire = {};
+        int r;
+
         if (!bus || !message)
                 return -EINVAL;
         if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_METHOD_CALL)
                 dbus_message_set_no_reply(message, TRUE);
-        return send_on_the_way(bus, to, message, NULL, 0, handles, n_handles, NULL, NULL);
+        r = message_to_wire(bus, message, &wire);
+        if (r < 0)
+                return r;
+        return send_on_the_way(bus, to, &wire, NULL, 0, handles, n_handles, NULL, NULL);
+}
+
+/* Marshal a call that wants a reply. */
+static int call_to_wire(struct bus1_dbus *bus, DBusMessage *message, struct wire *ret_wire) {
+        if (!bus || !message_is(message, DBUS_MESSAGE_TYPE_METHOD_CALL) ||
+            dbus_message_get_no_reply(message))
+                return -EINVAL;
+        return message_to_wire(bus, message, ret_wire);
 }
 
 /* If the program may join again, remember a rule that it adds or removes by a call of its own. */
-static void remember_rule(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+static void remember_rule(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
                           struct pending *p) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
         const char *rule;
 
+        /* on this way wire still has its bytes */
         if (!bus->reconnect || (to != BUS1_DBUS_BUS && to != bus->session) ||
-            !dbus_message_has_destination(message, BUS_NAME))
+            !memmem(wire->data, (size_t)wire->n_data, "Match", strlen("Match")))
+                return;
+        message = dbus_message_demarshal(wire->data, wire->n_data, NULL);
+        if (!message || !dbus_message_has_destination(message, BUS_NAME))
                 return;
         p->removes_rule = dbus_message_has_member(message, "RemoveMatch");
         if ((p->removes_rule || dbus_message_has_member(message, "AddMatch")) &&
@@ -173,7 +189,7 @@ static void remember_rule(struct bus1_dbus *bus, uint64_t to, DBusMessage *messa
 }
 
 /* If ret_received is not NULL, also wait for the next message, see send_wire(). */
-static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
+static int call_start(struct bus1_dbus *bus, uint64_t to, struct wire *wire, uint64_t *ret_node,
                       const uint64_t *handles, size_t n_handles, int timeout_ms,
                       struct pending **ret_pending, struct bus1_received **ret_received) {
         struct bus1_transfer created[] = {
@@ -181,22 +197,20 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, 
                 {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
         };
         CLEANUP_FREE struct pending *p = NULL;
+        uint32_t serial = wire->serial;
         int r;
 
-        if (!bus || !message_is(message, DBUS_MESSAGE_TYPE_METHOD_CALL) ||
-            dbus_message_get_no_reply(message))
-                return -EINVAL;
         p = calloc(1, sizeof(*p));
         if (!p)
                 return -ENOMEM;
         pending_init(p);
         p->deadline = deadline_from_timeout(timeout_ms);
-        r = send_on_the_way(bus, to, message, created, ret_node ? 2 : 1, handles, n_handles, p,
+        r = send_on_the_way(bus, to, wire, created, ret_node ? 2 : 1, handles, n_handles, p,
                             ret_received);
         if (r < 0)
                 return r;
         p->node = created[0].id;
-        p->serial = dbus_message_get_serial(message);
+        p->serial = serial;
         r = node_add(bus, p->node, NODE_REPLY, p, to == BUS1_DBUS_BUS || to == bus->session);
         if (r < 0) {
                 if (p->outgoing)
@@ -208,7 +222,7 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, 
         }
         if (ret_node)
                 *ret_node = created[1].id;
-        remember_rule(bus, to, message, p);
+        remember_rule(bus, to, wire, p);
         pending_insert(bus, p);
         *ret_pending = steal_ptr(&p);
         return 0;
@@ -288,7 +302,8 @@ static int waiting_run(struct bus1_dbus *bus, const struct pending *p,
         }
 }
 
-static int call_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+/* lazy: the caller of this function does not need the DBusMessage of the reply, see lazy.h */
+static int call_and_wait(struct bus1_dbus *bus, uint64_t to, struct wire *wire, bool lazy,
                          uint64_t *ret_node, const uint64_t *handles, size_t n_handles,
                          int timeout_ms, struct bus1_dbus_message **ret_reply, DBusError *error) {
         CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
@@ -296,7 +311,7 @@ static int call_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
         struct pending *p;
         int r;
 
-        r = call_start(bus, to, message, ret_node, handles, n_handles, timeout_ms, &p, &received);
+        r = call_start(bus, to, wire, ret_node, handles, n_handles, timeout_ms, &p, &received);
         if (r == -EBADRQC && to != BUS1_DBUS_BUS && !handle_is_known(bus, to)) {
                 dbus_set_error_const(error, DBUS_ERROR_NAME_HAS_NO_OWNER, OWNER_GONE_TEXT);
                 return r;
@@ -306,6 +321,7 @@ static int call_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
         p->fn = blocking_done;
         p->userdata = &reply;
         p->at_reception = true;
+        p->lazy = lazy;
         r = bus->can_wait ? waiting_run(bus, p, received, &reply) : blocking_run(bus, p, &reply);
         if (r == -ETIMEDOUT && p->error)
                 r = p->error;
@@ -314,25 +330,46 @@ static int call_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
         wait_arm(bus);
         if (r < 0)
                 return error_from_errno(error, r, "Waiting for the reply");
-        if (dbus_message_get_type(reply->message) == DBUS_MESSAGE_TYPE_ERROR)
+        if (message_is(reply->message, DBUS_MESSAGE_TYPE_ERROR))
                 return error_from_reply(reply, error);
         if (ret_reply)
                 *ret_reply = steal_ptr(&reply);
         return 0;
 }
 
-int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
-                   const uint64_t *handles, size_t n_handles, int timeout_ms,
-                   struct bus1_dbus_message **ret_reply, DBusError *error) {
+static int call_wire_with_node(struct bus1_dbus *bus, uint64_t to, struct wire *wire, bool lazy,
+                               uint64_t *ret_node, const uint64_t *handles, size_t n_handles,
+                               int timeout_ms, struct bus1_dbus_message **ret_reply,
+                               DBusError *error) {
         int r;
 
-        r = bus ? use_begin(bus) : -EINVAL;
+        r = use_begin(bus);
         if (r < 0)
                 return error_from_errno(error, r, "Sending the call");
-        r = call_and_wait(bus, to, message, ret_node, handles, n_handles, timeout_ms, ret_reply,
+        r = call_and_wait(bus, to, wire, lazy, ret_node, handles, n_handles, timeout_ms, ret_reply,
                           error);
         use_end(bus);
         return r;
+}
+
+int call_wire(struct bus1_dbus *bus, uint64_t to, struct wire *wire, int timeout_ms,
+              struct bus1_dbus_message **ret_reply, DBusError *error) {
+        return call_wire_with_node(bus, to, wire, true, NULL, NULL, 0, timeout_ms, ret_reply,
+                                   error);
+}
+
+int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
+                   const uint64_t *handles, size_t n_handles, int timeout_ms,
+                   struct bus1_dbus_message **ret_reply, DBusError *error) {
+        CLEANUP(wire_deinit) struct wire wire = {};
+        int r;
+
+        r = call_to_wire(bus, message, &wire);
+        if (r < 0)
+                return error_from_errno(error, r, "Sending the call");
+        /* The library itself calls the bus, and reads the answers with libdbus-1. */
+        return call_wire_with_node(bus, to, &wire, to != BUS1_DBUS_BUS, ret_node, handles,
+                                   n_handles, timeout_ms, ret_reply, error);
 }
 
 PUBLIC int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
@@ -345,12 +382,15 @@ PUBLIC int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *messa
 PUBLIC int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                                 const uint64_t *handles, size_t n_handles, int timeout_ms,
                                 bus1_dbus_message_fn fn, void *userdata, uint64_t *ret_id) {
+        CLEANUP(wire_deinit) struct wire wire = {};
         struct pending *p;
         int r;
 
         if (!fn)
                 return -EINVAL;
-        r = call_start(bus, to, message, NULL, handles, n_handles, timeout_ms, &p, NULL);
+        r = call_to_wire(bus, message, &wire);
+        if (r >= 0)
+                r = call_start(bus, to, &wire, NULL, handles, n_handles, timeout_ms, &p, NULL);
         if (r < 0)
                 return r;
         p->fn = fn;

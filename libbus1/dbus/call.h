@@ -10,6 +10,7 @@
  */
 
 #include "libbus1/dbus/membership.h"
+#include "libbus1/dbus/wire.h"
 
 /*
  * Like bus1_dbus_call(). If ret_node is not NULL, the call also makes a node: *ret_node gets its
@@ -19,3 +20,6 @@
 int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
                    struct bus1_dbus_message **ret_reply, DBusError *error);
+/* Like bus1_dbus_call(), for a call without handles that is marshalled already. */
+int call_wire(struct bus1_dbus *bus, uint64_t to, struct wire *wire, int timeout_ms,
+              struct bus1_dbus_message **ret_reply, DBusError *error);

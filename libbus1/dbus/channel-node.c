@@ -104,7 +104,10 @@ void channel_node_served(struct bus1_dbus *bus, struct node *node) {
 }
 
 bool channel_node_answers(struct bus1_dbus_message *message) {
-        if (!dbus_message_is_method_call(message->message, CHANNEL_INTERFACE, "Confirm"))
+        const struct lazy *lazy = message_lazy(message);
+
+        if (lazy ? !lazy_is_call(lazy, CHANNEL_INTERFACE, "Confirm")
+                 : !dbus_message_is_method_call(message->message, CHANNEL_INTERFACE, "Confirm"))
                 return false;
         bus1_dbus_reply_args(message, DBUS_TYPE_INVALID);
         return true;

@@ -44,7 +44,7 @@ static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object
         int r;
 
         if (!object && object_is_subscribe(m))
-                object = tree_find_object(bus, dbus_message_get_path(m->message));
+                object = tree_find_object(bus, message_get_path(m));
         if (object && object_is_subscribe(m))
                 r = object_subscribe(object, m);
         else
@@ -74,8 +74,7 @@ static void dispatch_message(struct bus1_dbus *bus, enum node_kind kind, void *d
         bus->current = m;
         if (kind == NODE_SUBSCRIPTION) {
                 subscription_dispatch(data, m);
-        } else if (message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
-                   (kind != NODE_HOME || !message_is_copy(m))) {
+        } else if (message_is_call(m) && (kind != NODE_HOME || !message_is_copy(m))) {
                 dispatch_call(bus, kind == NODE_OBJECT ? data : NULL, m);
         } else if (kind == NODE_HOME) {
                 if (bus->signal_fn)
@@ -104,11 +103,16 @@ static void dispatch_to_node(struct bus1_dbus *bus, struct node *node, struct in
         int r = 0;
 
         if (!incoming->message)
-                r = incoming_message_new(bus, incoming->received, node, &incoming->message);
+                r = kind == NODE_NAME || kind == NODE_OBJECT
+                            ? incoming_message_new_lazy(bus, incoming->received, node,
+                                                        MESSAGE_TYPE_METHOD_CALL,
+                                                        &incoming->message)
+                            : incoming_message_new(bus, incoming->received, node,
+                                                   &incoming->message);
         if (node_is_channel(node)) {
                 /* like the bus, for calls that come through it */
                 if (r >= 0 && kind == NODE_OBJECT)
-                        r = object_set_path(data, incoming->message->message);
+                        r = object_set_path(data, incoming->message);
                 channel_node_served(bus, node); /* this may remove the entry */
         }
         if (r >= 0)

@@ -229,6 +229,8 @@ static int check_object(struct bus1_dbus *bus, uint64_t handle, DBusError *error
         if (!m)
                 return error_from_errno(error, -ENOMEM, "Introspect");
         r = bus1_dbus_call(bus, handle, m, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT, &reply, &own);
+        if (r >= 0 && !bus1_dbus_message_get_dbus(reply))
+                return error_from_errno(error, -ENOMEM, "Introspect");
         if (r >= 0 || r == -EREMOTEIO)
                 r = exists_answer(reply ? reply->message : NULL, &own);
         if (r < 0)

@@ -26,8 +26,8 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, exists, wire, address, join, ids, use, slot, standing,
- * message-limits, tree, table, values-walk < node, spent < message < channel-node, outgoing,
+ * lowest to the highest: error, exists, wire, plain, address, join, ids, use, slot, standing,
+ * message-limits, tree, table, values-walk < lazy, node, spent < message < channel-node, outgoing,
  * subscriber, values-append, values-read < pending, object, object-signal, interface < wait, target
  * < quiet < channel < session < receive < call < request, driver < driver-async, subscribe <
  * subscribe-handle, watch-name, values-call < access, answer, property < changed, manager,
@@ -39,6 +39,7 @@
 #define HASH_NONFATAL_OOM 1
 /* The default hash causes warnings. No other client chooses the keys, so any hash will do. */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
+#include <bus1/dbus-lazy.h>
 #include <bus1/dbus-vtable.h>
 #include <bus1/dbus.h>
 #include <uthash.h>
@@ -73,6 +74,7 @@ struct bus1_dbus {
         char *unique_name;
         uint32_t serial;
         bool gone;
+        bool lazy;  /* DBusMessages are made when they are needed, see lazy.h */
         bool ended; /* dispatch has reported that the bus has gone */
         /* depth of nested dispatch calls; if a handler frees the bus, the outermost frees *bus */
         unsigned n_dispatching;

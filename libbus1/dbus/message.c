@@ -10,10 +10,12 @@
 #include <sys/uio.h>
 #include <utlist.h>
 
+#include "bridge/wire/writer.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/plain.h"
 #include "libbus1/dbus/spent.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wire.h"
@@ -50,27 +52,12 @@ static struct incoming_message *incoming_message_add(struct bus1_dbus *bus, DBus
         return m;
 }
 
-int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
-                         const struct node *node, struct bus1_dbus_message **ret_message) {
-        CLEANUP(dbus_message_unrefp) DBusMessage *dbus_message = NULL;
+/* Fill in what travels beside the message, and take it over. */
+static void incoming_message_fill(struct incoming_message *m, struct bus1_received *received,
+                                  const struct node *node, bool wants_reply) {
         const struct bus1_metadata_credentials *from = &received->metadata;
-        struct incoming_message *m = NULL;
         size_t i = 0;
-        int r;
 
-        r = wire_to_message(received, &dbus_message);
-        if (r >= 0 && !node->trusted && !dbus_message_set_sender(dbus_message, node->sender))
-                r = -ENOMEM;
-        if (r >= 0) {
-                m = incoming_message_add(bus, dbus_message, received->n_transfers);
-                if (!m)
-                        r = -ENOMEM;
-        }
-        if (r < 0) {
-                release_transfers(bus, received);
-                return r;
-        }
-        dbus_message = NULL;
         m->public.node = from->metadata.id;
         m->no_handles = wire_has_no_handles(received);
         m->trusted = node->trusted;
@@ -87,16 +74,110 @@ int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
                 m->public.credentials.gid = (uint32_t)from->gid;
         if (from->pid <= UINT32_MAX)
                 m->public.credentials.pid = (uint32_t)from->pid;
-        if (message_is(m->public.message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
-            !dbus_message_get_no_reply(m->public.message) && received->n_transfers > 0) {
+        if (wants_reply && received->n_transfers > 0) {
                 m->reply_handle = received->transfers[i++].id;
                 m->had_reply_handle = true;
         }
         while (i < received->n_transfers)
                 m->public.handles[m->public.n_handles++] = received->transfers[i++].id;
         received->n_transfers = 0;
+}
+
+int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
+                         const struct node *node, struct bus1_dbus_message **ret_message) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *dbus_message = NULL;
+        struct incoming_message *m = NULL;
+        int r;
+
+        r = wire_to_message(received, &dbus_message);
+        if (r >= 0 && !node->trusted && !dbus_message_set_sender(dbus_message, node->sender))
+                r = -ENOMEM;
+        if (r >= 0) {
+                m = incoming_message_add(bus, dbus_message, received->n_transfers);
+                if (!m)
+                        r = -ENOMEM;
+        }
+        if (r < 0) {
+                release_transfers(bus, received);
+                return r;
+        }
+        dbus_message = NULL;
+        incoming_message_fill(m, received, node,
+                              message_is(m->public.message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
+                                      !dbus_message_get_no_reply(m->public.message));
         *ret_message = &m->public;
         return 0;
+}
+
+int incoming_message_new_lazy(struct bus1_dbus *bus, struct bus1_received *received,
+                              const struct node *node, uint8_t type,
+                              struct bus1_dbus_message **ret_message) {
+        struct incoming_message *m = NULL;
+        struct lazy *lazy = NULL;
+
+        if (bus->lazy)
+                lazy = lazy_new(received, type);
+        if (lazy && (node->trusted || lazy_set_sender(lazy, node->sender) >= 0))
+                m = incoming_message_add(bus, NULL, received->n_transfers);
+        if (!m) {
+                lazy_free(lazy);
+                return incoming_message_new(bus, received, node, ret_message);
+        }
+        m->lazy = lazy;
+        incoming_message_fill(m, received, node, message_wants_reply(&lazy->wire));
+        *ret_message = &m->public;
+        return 0;
+}
+
+PUBLIC void bus1_dbus_set_lazy_messages(struct bus1_dbus *bus, bool lazy) {
+        bus->lazy = lazy;
+}
+
+PUBLIC DBusMessage *bus1_dbus_message_get_dbus(struct bus1_dbus_message *message) {
+        struct lazy *lazy = message ? message_lazy(message) : NULL;
+
+        if (lazy)
+                message->message = lazy_make(lazy);
+        return message ? message->message : NULL;
+}
+
+bool message_is_call(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy->wire.type == MESSAGE_TYPE_METHOD_CALL
+                    : message_is(message->message, DBUS_MESSAGE_TYPE_METHOD_CALL);
+}
+
+const char *message_get_path(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        if (lazy)
+                return lazy->path ?: lazy->wire.path.s;
+        return dbus_message_get_path(message->message);
+}
+
+const char *message_get_interface(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy->wire.interface.s : dbus_message_get_interface(message->message);
+}
+
+const char *message_get_member(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy->wire.member.s : dbus_message_get_member(message->message);
+}
+
+const char *message_get_sender(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy_get_sender(lazy) : dbus_message_get_sender(message->message);
+}
+
+const char *message_get_signature(const struct bus1_dbus_message *message) {
+        const struct lazy *lazy = message_lazy(message);
+
+        return lazy ? lazy->wire.signature.s : dbus_message_get_signature(message->message);
 }
 
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
@@ -142,7 +223,9 @@ PUBLIC struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_messag
                         handle_release(message->bus, message->handles[i]);
                 DL_DELETE(message->bus->messages, m);
         }
-        dbus_message_unref(message->message);
+        if (message->message)
+                dbus_message_unref(message->message);
+        lazy_free(m->lazy);
         free(m);
         return NULL;
 }
@@ -159,7 +242,7 @@ PUBLIC int bus1_dbus_message_get_credentials(const struct bus1_dbus_message *mes
                 return 0;
         }
         /* what the bus says itself comes from its process */
-        sender = m->trusted ? dbus_message_get_sender(message->message) : NULL;
+        sender = m->trusted ? message_get_sender(message) : NULL;
         if (!sender || strcmp(sender, BUS_NAME) != 0)
                 return -ENODATA;
         *ret_credentials = message->credentials;
@@ -178,12 +261,21 @@ PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message,
 
 /* sending */
 
+uint32_t serial_next(struct bus1_dbus *bus) {
+        if (++bus->serial == 0)
+                bus->serial = 1;
+        return bus->serial;
+}
+
 int message_to_wire(struct bus1_dbus *bus, DBusMessage *message, struct wire *ret_wire) {
-        if (dbus_message_get_serial(message) == 0) {
-                if (++bus->serial == 0)
-                        bus->serial = 1;
-                dbus_message_set_serial(message, bus->serial);
-        }
+        int r;
+
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
+        if (dbus_message_get_serial(message) == 0)
+                dbus_message_set_serial(message, serial_next(bus));
+        use_end(bus);
         return wire_from_message(message, ret_wire);
 }
 
@@ -313,72 +405,150 @@ PUBLIC bool bus1_dbus_message_takes_handles(const struct bus1_dbus_message *call
 /* The bus does not see the reply to a direct call, and cannot refuse it. */
 static int reply_refuse(struct incoming_message *m, const char *text) {
         CLEANUP(dbus_message_unrefp) DBusMessage *error = NULL;
+        DBusMessage *message = bus1_dbus_message_get_dbus(&m->public);
 
-        error = dbus_message_new_error(m->public.message, DBUS_ERROR_LIMITS_EXCEEDED, text);
+        error = message ? dbus_message_new_error(message, DBUS_ERROR_LIMITS_EXCEEDED, text) : NULL;
         if (!error)
                 return -ENOMEM;
         return send_message(m->public.bus, m->reply_handle, error, NULL, 0, NULL, 0);
 }
 
-static int reply_send(struct incoming_message *m, DBusMessage *reply, const uint64_t *handles,
+static int reply_send(struct incoming_message *m, const struct wire *wire, const uint64_t *handles,
                       size_t n_handles) {
-        CLEANUP(wire_deinit) struct wire wire = {};
         struct bus1_dbus *bus = m->public.bus;
-        const char *refusal;
-        int r;
+        const char *refusal = m->is_direct ? limits_check(bus, wire) : NULL;
 
-        r = message_to_wire(bus, reply, &wire);
-        if (r < 0)
-                return r;
-        refusal = m->is_direct ? limits_check(bus, &wire) : NULL;
         if (refusal)
                 return reply_refuse(m, refusal);
-        return send_wire(bus, m->reply_handle, &wire, NULL, 0, handles, n_handles, 0, NULL);
+        return send_wire(bus, m->reply_handle, wire, NULL, 0, handles, n_handles, 0, NULL);
 }
 
-PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
-                           const uint64_t *handles, size_t n_handles) {
-        struct incoming_message *m = (struct incoming_message *)call;
-        int r;
-
-        if (!call || (!message_is(reply, DBUS_MESSAGE_TYPE_METHOD_RETURN) &&
-                      !message_is(reply, DBUS_MESSAGE_TYPE_ERROR)))
-                return -EINVAL;
+/* May the call be answered like this? Returns 0 or the error of bus1_dbus_reply(). */
+static int reply_check(const struct incoming_message *m, const uint64_t *handles,
+                       size_t n_handles) {
         if (m->replied)
                 return -EALREADY;
-        if (!call->bus)
+        if (!m->public.bus)
                 return -ENOTCONN;
         if (n_handles > 0 && m->no_handles)
                 return -EOPNOTSUPP;
-        if (n_handles > 0 && !handles)
-                return -EINVAL;
+        return n_handles > 0 && !handles ? -EINVAL : 0;
+}
+
+/* The wire may be empty if the call wants no reply. */
+static int reply_wire(struct incoming_message *m, const struct wire *wire, const uint64_t *handles,
+                      size_t n_handles) {
+        struct bus1_dbus *bus = m->public.bus;
+        int r;
+
         if (m->reply_handle != BUS1_INVALID) {
-                r = reply_send(m, reply, handles, n_handles);
+                r = reply_send(m, wire, handles, n_handles);
                 /* When the caller has gone, the handle is unknown. Then drop the reply. */
-                if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
+                if (r < 0 && (r != -EBADRQC || handle_is_known(bus, m->reply_handle)))
                         return r;
                 if (r >= 0 && !m->trusted)
-                        spent_add(call->bus, m->reply_handle);
+                        spent_add(bus, m->reply_handle);
                 m->reply_handle = BUS1_INVALID; /* one-shot: the send used it up, or it had ended */
         }
         m->replied = true;
         return 0;
 }
 
-PUBLIC int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_type, ...) {
+PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
+                           const uint64_t *handles, size_t n_handles) {
+        struct incoming_message *m = (struct incoming_message *)call;
+        CLEANUP(wire_deinit) struct wire wire = {};
+        int r;
+
+        if (!call || (!message_is(reply, DBUS_MESSAGE_TYPE_METHOD_RETURN) &&
+                      !message_is(reply, DBUS_MESSAGE_TYPE_ERROR)))
+                return -EINVAL;
+        r = reply_check(m, handles, n_handles);
+        if (r >= 0 && m->reply_handle != BUS1_INVALID)
+                r = message_to_wire(call->bus, reply, &wire);
+        return r < 0 ? r : reply_wire(m, &wire, handles, n_handles);
+}
+
+/* Begin a method return, whose header is that of dbus_message_new_method_return(). */
+static void reply_begin(struct incoming_message *m, struct writer *w, const char *signature) {
+        uint8_t flags = MESSAGE_FLAG_NO_REPLY_EXPECTED;
+
+        writer_init(w, MESSAGE_TYPE_METHOD_RETURN, flags, serial_next(m->public.bus), signature);
+        if (m->lazy) {
+                w->reply_serial = m->lazy->wire.serial;
+                w->destination = lazy_get_sender(m->lazy);
+        } else {
+                w->reply_serial = dbus_message_get_serial(m->public.message);
+                w->destination = dbus_message_get_sender(m->public.message);
+        }
+}
+
+static int reply_finish(struct incoming_message *m, struct writer *w) {
+        CLEANUP(wire_deinit) struct wire wire = {};
+        int r;
+
+        r = wire_from_writer(w, &wire);
+        return r < 0 ? r : reply_wire(m, &wire, NULL, 0);
+}
+
+int reply_plain(struct bus1_dbus_message *call, const char *types, va_list args) {
+        struct incoming_message *m = (struct incoming_message *)call;
+        struct writer w;
+        int r;
+
+        r = reply_check(m, NULL, 0);
+        if (r < 0)
+                return r;
+        reply_begin(m, &w, types);
+        if (!plain_write(&w, types, args)) {
+                writer_deinit(&w);
+                return -EOPNOTSUPP;
+        }
+        return reply_finish(m, &w);
+}
+
+/* Like reply_plain(), for the arguments of bus1_dbus_reply_args(). */
+static int reply_plain_args(struct incoming_message *m, int first_arg_type, va_list args) {
+        char signature[PLAIN_SIGNATURE_SIZE] = "";
+        struct writer w;
+        int r;
+
+        r = reply_check(m, NULL, 0);
+        if (r < 0)
+                return r;
+        reply_begin(m, &w, signature);
+        if (!plain_write_args(&w, signature, first_arg_type, args)) {
+                writer_deinit(&w);
+                return -EOPNOTSUPP;
+        }
+        return reply_finish(m, &w);
+}
+
+static int reply_with_message(struct bus1_dbus_message *call, int first_arg_type, va_list args) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
+        DBusMessage *message = bus1_dbus_message_get_dbus(call);
+
+        reply = message ? dbus_message_new_method_return(message) : NULL;
+        if (!reply || !dbus_message_append_args_valist(reply, first_arg_type, args))
+                return -ENOMEM;
+        return bus1_dbus_reply(call, reply, NULL, 0);
+}
+
+PUBLIC int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_type, ...) {
         va_list args;
-        bool ok;
+        int r;
 
         if (!call)
                 return -EINVAL;
-        reply = dbus_message_new_method_return(call->message);
-        if (!reply)
-                return -ENOMEM;
         va_start(args, first_arg_type);
-        ok = dbus_message_append_args_valist(reply, first_arg_type, args);
+        r = reply_plain_args((struct incoming_message *)call, first_arg_type, args);
         va_end(args);
-        return ok ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
+        if (r != -EOPNOTSUPP)
+                return r;
+        va_start(args, first_arg_type);
+        r = reply_with_message(call, first_arg_type, args);
+        va_end(args);
+        return r;
 }
 
 /* Remove the last character of a text that was cut, unless it is ASCII: it may be incomplete. */
@@ -396,6 +566,7 @@ static int reply_errorv(struct bus1_dbus_message *call, const char *name, const 
                         va_list args) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         char text[ERROR_TEXT_MAX];
+        DBusMessage *message;
         int n;
 
         if (!call || !name || !dbus_validate_error_name(name, NULL) || !format)
@@ -407,7 +578,8 @@ static int reply_errorv(struct bus1_dbus_message *call, const char *name, const 
                 text_trim(text);
         if (!dbus_validate_utf8(text, NULL))
                 return -EINVAL;
-        reply = dbus_message_new_error(call->message, name, text);
+        message = bus1_dbus_message_get_dbus(call);
+        reply = message ? dbus_message_new_error(message, name, text) : NULL;
         return reply ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
 }
 

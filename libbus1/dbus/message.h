@@ -17,6 +17,9 @@
  * So a callee that drops a call without answering thereby tells the caller that no reply will come.
  */
 
+#include <stdarg.h>
+
+#include "libbus1/dbus/lazy.h"
 #include "libbus1/dbus/membership.h"
 #include "libbus1/dbus/wire.h"
 
@@ -30,11 +33,12 @@ struct incoming_message {
         uint64_t reply_handle; /* BUS1_INVALID: no reply is wanted or possible, or it was sent */
         bool had_reply_handle; /* one came with the call, even if the caller has gone since */
         bool replied;
-        bool no_handles; /* the caller cannot get handles in the reply */
-        bool allowed;    /* the program lets the call pass, see access.h */
-        bool is_direct;  /* it came through a direct channel */
-        bool trusted;    /* it arrived at a trusted node, see node.h */
-        bool has_origin; /* the bus has told the credentials of SENDER: */
+        bool no_handles;   /* the caller cannot get handles in the reply */
+        bool allowed;      /* the program lets the call pass, see access.h */
+        bool is_direct;    /* it came through a direct channel */
+        bool trusted;      /* it arrived at a trusted node, see node.h */
+        struct lazy *lazy; /* not NULL: the DBusMessage is made from this when it is needed */
+        bool has_origin;   /* the bus has told the credentials of SENDER: */
         struct bus1_dbus_credentials origin;
         struct incoming_message *prev, *next;
 };
@@ -46,6 +50,27 @@ struct incoming_message {
  */
 int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
                          const struct node *node, struct bus1_dbus_message **ret_message);
+/*
+ * The same, but if the program wants that (bus->lazy), and the message is valid and of this type
+ * (MESSAGE_TYPE_*), it has no DBusMessage yet.
+ */
+int incoming_message_new_lazy(struct bus1_dbus *bus, struct bus1_received *received,
+                              const struct node *node, uint8_t type,
+                              struct bus1_dbus_message **ret_message);
+/* A message whose DBusMessage was not made yet; NULL: it has one. */
+static inline struct lazy *message_lazy(const struct bus1_dbus_message *message) {
+        return message->message ? NULL : ((const struct incoming_message *)message)->lazy;
+}
+/*
+ * What the header says, whether there is a DBusMessage or not. The strings belong to the message.
+ * NULL: the header does not say it.
+ */
+bool message_is_call(const struct bus1_dbus_message *message);
+const char *message_get_path(const struct bus1_dbus_message *message);
+const char *message_get_interface(const struct bus1_dbus_message *message);
+const char *message_get_member(const struct bus1_dbus_message *message);
+const char *message_get_sender(const struct bus1_dbus_message *message);
+const char *message_get_signature(const struct bus1_dbus_message *message); /* never NULL */
 /* Make an error reply that no program sent, such as a time-out. Returns 0 or -ENOMEM. */
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
                                const char *text, struct bus1_dbus_message **ret_message);
@@ -62,6 +87,13 @@ void reply_errno(struct bus1_dbus_message *call, int r);
 int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
                  size_t n_handles);
+/*
+ * Answer a call with values by type string. Returns -EOPNOTSUPP, and has done nothing, if they need
+ * a DBusMessage (plain.h), or an error of bus1_dbus_reply().
+ */
+int reply_plain(struct bus1_dbus_message *call, const char *types, va_list args);
+/* A serial for a message to send. */
+uint32_t serial_next(struct bus1_dbus *bus);
 /* Marshal a message to send. A message without a serial gets one. */
 int message_to_wire(struct bus1_dbus *bus, DBusMessage *message, struct wire *ret_wire);
 /*

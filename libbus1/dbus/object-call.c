@@ -72,6 +72,7 @@ PUBLIC int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus
 
 PUBLIC int bus1_dbus_reply_object(struct bus1_dbus_message *call, struct bus1_dbus_object *object) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
+        DBusMessage *message;
         const char *path;
         uint64_t handle;
         int r;
@@ -84,7 +85,8 @@ PUBLIC int bus1_dbus_reply_object(struct bus1_dbus_message *call, struct bus1_db
         if (r < 0)
                 return r;
         path = bus1_dbus_object_get_path(object);
-        reply = dbus_message_new_method_return(call->message);
+        message = bus1_dbus_message_get_dbus(call);
+        reply = message ? dbus_message_new_method_return(message) : NULL;
         if (!reply ||
             !dbus_message_append_args(reply, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID))
                 return -ENOMEM;
@@ -194,6 +196,8 @@ static int standard_is_at(const struct standard_method *method, const struct tar
 
 static int run_standard(const struct standard_method *method, const struct target *target,
                         struct bus1_dbus_message *call, DBusError *error) {
+        if (!bus1_dbus_message_get_dbus(call))
+                return -ENOMEM;
         if (method->signature && !dbus_message_has_signature(call->message, method->signature))
                 return answer_wrong_arguments(call, method->signature);
         return method->run(target, call, error);
@@ -208,7 +212,7 @@ static int run_member(const struct walk *walk, const struct member *member,
         r = access_check(walk, member, call);
         if (r != 1)
                 return r;
-        if (member->signature && !dbus_message_has_signature(call->message, member->signature))
+        if (member->signature && strcmp(message_get_signature(call), member->signature) != 0)
                 return answer_wrong_arguments(call, member->signature);
         if (!member->handler)
                 return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
@@ -218,8 +222,8 @@ static int run_member(const struct walk *walk, const struct member *member,
 
 /* Run what the call is for. Returns like the functions of properties.h. */
 static int run(const struct target *target, struct bus1_dbus_message *call, DBusError *error) {
-        const char *interface = dbus_message_get_interface(call->message);
-        const char *name = dbus_message_get_member(call->message);
+        const char *interface = message_get_interface(call);
+        const char *name = message_get_member(call);
         const struct standard_method *standard = find_standard(interface, name);
         const struct member *member;
         struct walk walk;
@@ -258,7 +262,7 @@ int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
 
         do {
                 target = object ? target_of_object(object)
-                                : target_at_path(bus, dbus_message_get_path(call->message));
+                                : target_at_path(bus, message_get_path(call));
                 r = run(&target, call, &error);
                 if (r == ACCESS_AGAIN && !call->bus)
                         r = 0; /* the check function has freed the bus */
@@ -276,7 +280,7 @@ PUBLIC int bus1_dbus_message_continue(struct bus1_dbus_message *call, int result
         struct bus1_dbus_message *outer;
         int r;
 
-        if (!call || !message_is(call->message, DBUS_MESSAGE_TYPE_METHOD_CALL) ||
+        if (!call || !message_is_call(call) ||
             (result >= 0 && result != BUS1_DBUS_CHECK_REFUSE && result != BUS1_DBUS_CHECK_ALLOW))
                 return -EINVAL;
         if (m->replied)
@@ -286,7 +290,7 @@ PUBLIC int bus1_dbus_message_continue(struct bus1_dbus_message *call, int result
         if (result == BUS1_DBUS_CHECK_REFUSE)
                 return bus1_dbus_reply_error(call, DBUS_ERROR_ACCESS_DENIED,
                                              "Access to %s is not permitted",
-                                             dbus_message_get_member(call->message));
+                                             message_get_member(call));
         if (result < 0) {
                 reply_errno(call, result);
                 return 0;

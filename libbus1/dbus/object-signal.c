@@ -33,13 +33,18 @@ int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal) {
 }
 
 bool object_is_subscribe(const struct bus1_dbus_message *call) {
-        return dbus_message_is_method_call(call->message, OBJECT_INTERFACE, "Subscribe");
+        const struct lazy *lazy = message_lazy(call);
+
+        return lazy ? lazy_is_call(lazy, OBJECT_INTERFACE, "Subscribe")
+                    : dbus_message_is_method_call(call->message, OBJECT_INTERFACE, "Subscribe");
 }
 
 int object_subscribe(struct bus1_dbus_object *object, struct bus1_dbus_message *call) {
         const char *interface, *member, *name = "", *path = "/";
         int r;
 
+        if (!bus1_dbus_message_get_dbus(call))
+                return -ENOMEM;
         if (!dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &interface,
                                    DBUS_TYPE_STRING, &member, DBUS_TYPE_INVALID) ||
             (*interface && !dbus_validate_interface(interface, NULL)) ||

@@ -3,7 +3,10 @@
 #include "libbus1/dbus/object.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 
 PUBLIC struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object) {
@@ -14,10 +17,22 @@ PUBLIC const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *obje
         return object->path ? object->path : "/";
 }
 
-int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call) {
-        if (!object->path || dbus_message_has_path(call, object->path))
+static int set_lazy_path(const struct bus1_dbus_object *object, struct lazy *lazy) {
+        if (strcmp(lazy->wire.path.s, object->path) == 0)
                 return 0;
-        return dbus_message_set_path(call, object->path) ? 0 : -ENOMEM;
+        free(lazy->path);
+        lazy->path = strdup(object->path);
+        return lazy->path ? 0 : -ENOMEM;
+}
+
+int object_set_path(const struct bus1_dbus_object *object, struct bus1_dbus_message *call) {
+        if (!object->path)
+                return 0;
+        if (!call->message)
+                return set_lazy_path(object, message_lazy(call));
+        if (dbus_message_has_path(call->message, object->path))
+                return 0;
+        return dbus_message_set_path(call->message, object->path) ? 0 : -ENOMEM;
 }
 
 /* handles */

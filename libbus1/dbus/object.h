@@ -57,7 +57,7 @@ struct bus1_dbus_object {
 /* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
 /* The call is one of this object, whatever its PATH. Returns 0 or -ENOMEM. */
-int object_set_path(const struct bus1_dbus_object *object, DBusMessage *call);
+int object_set_path(const struct bus1_dbus_object *object, struct bus1_dbus_message *call);
 /*
  * Every signal of an object is sent with this, to the bus and to the subscribers of the object. The
  * result is that of the bus; a subscriber who cannot get the signal is told, see subscriber.h.

@@ -24,6 +24,7 @@ struct pending {
         uint64_t deadline; /* CLOCK_MONOTONIC, nanoseconds; UINT64_MAX: none; 0: see error */
         int error;         /* a negative errno with which the call is going to end; 0: none */
         bool at_reception; /* its reply is handled at reception, not in dispatch */
+        bool lazy;         /* its reply needs no DBusMessage at first, see lazy.h */
         bool is_quiet;     /* of the library itself: fn gets NULL instead of an error made here */
         /* how a call through a looked-up handle was sent, see channel.h */
         uint64_t via;              /* the looked-up handle; BUS1_INVALID: another one */

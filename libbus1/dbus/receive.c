@@ -71,10 +71,19 @@ void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_receive
                                      "The callee has gone, or has dropped the call");
                 return;
         }
-        r = incoming_message_new(bus, received, node_find(bus, p->node), &m);
+        if (p->lazy)
+                r = incoming_message_new_lazy(bus, received, node_find(bus, p->node),
+                                              MESSAGE_TYPE_METHOD_RETURN, &m);
+        else
+                r = incoming_message_new(bus, received, node_find(bus, p->node), &m);
         if (r < 0) {
                 pending_fail(bus, p, error_name_from_errno(r, name),
                              "The reply is not a valid message, or there is no memory for it");
+                return;
+        }
+        if (!m->message) {
+                message_lazy(m)->reply_serial = p->serial;
+                pending_complete(bus, p, m);
                 return;
         }
         if (!message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_RETURN) &&
@@ -115,10 +124,14 @@ static bool receive_for_library(struct bus1_dbus *bus, struct node *node,
                                 struct bus1_received *received,
                                 struct bus1_dbus_message **ret_message) {
         CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *m = NULL;
+        int r;
 
         if (received->type != BUS1_MESSAGE_TYPE_USER || received->n_data > LIBRARY_CALL_MAX)
                 return false;
-        if (incoming_message_new(bus, received, node, &m) < 0)
+        r = node_is_channel(node)
+                    ? incoming_message_new_lazy(bus, received, node, MESSAGE_TYPE_METHOD_CALL, &m)
+                    : incoming_message_new(bus, received, node, &m);
+        if (r < 0)
                 return true; /* drop a message that is invalid, or that there is no memory for */
         if (node->kind == NODE_HOME && session_is_call(m)) {
                 session_dispatch(m);

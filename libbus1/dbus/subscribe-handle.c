@@ -145,6 +145,8 @@ static int read_answer(struct bus1_dbus_subscription *s, struct bus1_dbus_messag
         int r;
 
         *ret_rule = NULL;
+        if (!bus1_dbus_message_get_dbus(answer))
+                return error_from_errno(error, -ENOMEM, "Subscribe");
         if (!dbus_message_get_args(answer->message, NULL, DBUS_TYPE_STRING, &name,
                                    DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID))
                 return error_from_errno(error, -EBADMSG, "Subscribe");

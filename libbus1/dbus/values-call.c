@@ -8,10 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/wire/writer.h"
+#include "libbus1/dbus/call.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/object.h"
+#include "libbus1/dbus/plain.h"
 #include "libbus1/dbus/slot.h"
+#include "libbus1/dbus/use.h"
 #include "libbus1/dbus/values-append.h"
 #include "libbus1/dbus/values-read.h"
 #include "libbus1/dbus/values-walk.h"
@@ -69,8 +73,13 @@ PUBLIC int bus1_dbus_reply_valuesv(struct bus1_dbus_message *call, const char *t
         int r;
 
         made_init(&made);
-        if (!call || !message_is(call->message, DBUS_MESSAGE_TYPE_METHOD_CALL))
+        if (!call || !message_is_call(call))
                 return -EINVAL;
+        r = reply_plain(call, types ?: "", args);
+        if (r != -EOPNOTSUPP)
+                return r;
+        if (!bus1_dbus_message_get_dbus(call))
+                return -ENOMEM;
         made.message = dbus_message_new_method_return(call->message);
         if (!made.message)
                 return -ENOMEM;
@@ -116,14 +125,49 @@ static int made_call(struct made *made, struct bus1_dbus *bus, uint64_t to,
                               BUS1_DBUS_TIMEOUT_DEFAULT, ret_reply, error);
 }
 
+/*
+ * Marshal a call without a DBusMessage. Returns -EOPNOTSUPP if its values need one, or a negative
+ * errno.
+ */
+static int plain_call(struct bus1_dbus *bus, uint64_t to, const char *destination, const char *path,
+                      const char *interface, const char *member, const char *types, va_list args,
+                      struct wire *ret_wire) {
+        struct writer w;
+        int r;
+
+        if (!bus || (to == BUS1_DBUS_BUS && !destination))
+                return -EINVAL;
+        r = use_begin(bus);
+        if (r < 0)
+                return r;
+        writer_init(&w, MESSAGE_TYPE_METHOD_CALL, 0, serial_next(bus), types ?: "");
+        use_end(bus);
+        w.destination = destination;
+        w.path = path || to == BUS1_DBUS_BUS ? path : "/";
+        w.interface = interface;
+        w.member = member;
+        if (types && !plain_write(&w, types, args)) {
+                writer_deinit(&w);
+                return -EOPNOTSUPP;
+        }
+        return wire_from_writer(&w, ret_wire);
+}
+
 PUBLIC int bus1_dbus_call_methodv(struct bus1_dbus *bus, uint64_t to, const char *destination,
                                   const char *path, const char *interface, const char *member,
                                   DBusError *error, struct bus1_dbus_message **ret_reply,
                                   const char *types, va_list args) {
         CLEANUP(made_deinit) struct made made;
+        CLEANUP(wire_deinit) struct wire wire = {};
         int r;
 
-        r = made_new_call_with(&made, to, destination, path, interface, member, types, args);
+        made_init(&made);
+        r = plain_call(bus, to, destination, path, interface, member, types, args, &wire);
+        if (r >= 0)
+                return call_wire(bus, to, &wire, BUS1_DBUS_TIMEOUT_DEFAULT, ret_reply, error);
+        if (r == -EOPNOTSUPP)
+                r = made_new_call_with(&made, to, destination, path, interface, member, types,
+                                       args);
         return r < 0 ? error_from_errno(error, r, CALLING)
                      : made_call(&made, bus, to, ret_reply, error);
 }
@@ -246,6 +290,8 @@ static int reply_read_property(struct bus1_dbus_message *reply, const char *type
         DBusMessageIter iter, value;
         int r;
 
+        if (!bus1_dbus_message_get_dbus(reply))
+                return -ENOMEM;
         dbus_message_iter_init(reply->message, &iter);
         r = bus1_dbus_read_container(&iter, DBUS_TYPE_VARIANT, NULL, &value);
         if (r >= 0)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libbus1/dbus/message.h"
+#include "libbus1/dbus/plain.h"
 #include "libbus1/dbus/values-walk.h"
 
 /* -ENXIO or -EBADMSG for an iterator that is not at what the caller expects */
@@ -261,8 +263,15 @@ PUBLIC int bus1_dbus_message_readv(struct bus1_dbus_message *message, const char
                                    va_list args) {
         DBusMessageIter iter;
 
+        const struct lazy *lazy;
+
         if (!message)
                 return -EINVAL;
+        lazy = message_lazy(message);
+        if (lazy && types && plain_read(&lazy->wire, types, args))
+                return 0;
+        if (!bus1_dbus_message_get_dbus(message))
+                return -ENOMEM;
         /* This returns false if there are no values. Then the iterator is at the end. */
         dbus_message_iter_init(message->message, &iter);
         return values_read(&iter, message, types, args);

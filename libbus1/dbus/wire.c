@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fds.h"
+#include "bridge/wire/writer.h"
 #include "libbus1/dbus/membership.h"
 
 #define DEPTH_MAX 70 /* libdbus-1 accepts 64 nested containers */
@@ -36,8 +37,7 @@ bool wire_has_no_handles(const struct bus1_received *received) {
         return received->n_data > FLAGS_OFFSET && received->data[FLAGS_OFFSET] & FLAG_NO_HANDLES;
 }
 
-/* The size of the D-Bus message, without the credentials behind it. */
-static size_t size_without_credentials(const struct bus1_received *received) {
+size_t wire_message_size(const struct bus1_received *received) {
         const uint8_t *data = received->data;
         size_t n = received->n_data, size;
         bool big_endian;
@@ -52,7 +52,7 @@ static size_t size_without_credentials(const struct bus1_received *received) {
 
 bool wire_get_credentials(const struct bus1_received *received,
                           struct bus1_dbus_credentials *ret_credentials) {
-        size_t n = size_without_credentials(received);
+        size_t n = wire_message_size(received);
         struct wire_credentials credentials;
 
         if (n == received->n_data)
@@ -130,8 +130,25 @@ int wire_from_message(DBusMessage *message, struct wire *ret_wire) {
         }
         if (!dbus_message_marshal(message, &wire.data, &wire.n_data))
                 return -ENOMEM;
+        wire.serial = dbus_message_get_serial(message);
         *ret_wire = wire;
         wire = (struct wire){};
+        return 0;
+}
+
+int wire_from_writer(struct writer *writer, struct wire *ret_wire) {
+        struct message *message;
+        int r;
+
+        r = writer_finish(writer, &message);
+        if (r < 0)
+                return r;
+        *ret_wire = (struct wire){
+                .data = (char *)message->wire,
+                .n_data = (int)message->n_wire,
+                .serial = message->serial,
+                .message = message,
+        };
         return 0;
 }
 
@@ -153,7 +170,10 @@ DBusMessage *wire_hello(const char *name, const char *path, uint32_t serial) {
 void wire_deinit(struct wire *wire) {
         fds_close(wire->fds, wire->n_fds);
         free(wire->fds);
-        dbus_free(wire->data);
+        if (wire->message)
+                message_unref(wire->message);
+        else
+                dbus_free(wire->data);
         *wire = (struct wire){};
 }
 
@@ -347,7 +367,7 @@ static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessa
 int wire_to_message(struct bus1_received *received, DBusMessage **ret_message) {
         CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
         DBusError error = DBUS_ERROR_INIT;
-        size_t n_data = size_without_credentials(received);
+        size_t n_data = wire_message_size(received);
         uint8_t *n_fds_at;
         uint32_t n_fds = 0;
         bool big_endian;

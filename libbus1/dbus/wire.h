@@ -15,19 +15,32 @@
 
 #include <bus1/dbus.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+struct message;
+struct writer;
 
 /* A message to send. wire_deinit() frees data and closes the descriptors. */
 struct wire {
         char *data;
         int n_data;
+        uint32_t serial;
         int *fds;
         size_t n_fds;
+        struct message *message; /* that the data belongs to; NULL: to libdbus-1 */
 };
 
 int wire_from_message(DBusMessage *message, struct wire *ret_wire);
+/*
+ * Finish a message without descriptors. The writer is empty afterwards, whatever the result.
+ * Returns an error of writer_finish().
+ */
+int wire_from_writer(struct writer *writer, struct wire *ret_wire);
 void wire_deinit(struct wire *wire);
 /* Is this a call whose caller cannot get handles in the reply? The bus says so by a flag. */
 bool wire_has_no_handles(const struct bus1_received *received);
+/* The size of the D-Bus message, without the credentials behind it. */
+size_t wire_message_size(const struct bus1_received *received);
 /*
  * Get the credentials of the sender, which the bus adds behind a message. Returns false if there
  * are none. The caller knows whether the bus has sent the message.

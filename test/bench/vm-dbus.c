@@ -6,9 +6,13 @@
  * Runs in a virtual machine with one processor (test/vm/run BUILD bench). A client calls a method
  * that returns its argument, a string: with sd-bus on both sides over dbus-broker and over the
  * bridge, and with libbus1-dbus on both sides over the bridge and over a direct channel on
- * /dev/bus1. The program runs rounds of all four in turn and prints the medians and ratios.
+ * /dev/bus1. With libbus1-dbus, the programs use type strings, as with sd-bus; over the channel,
+ * also the DBusMessage of libdbus-1. The program runs rounds of all ways in turn and prints the
+ * medians and ratios.
  */
 
+#include <bus1/dbus-lazy.h>
+#include <bus1/dbus-values.h>
 #include <bus1/dbus.h>
 #include <getopt.h>
 #include <math.h>
@@ -33,6 +37,7 @@ enum way {
         WAY_BROKER,  /* sd-bus over dbus-broker */
         WAY_BRIDGE,  /* sd-bus over the bridge */
         WAY_NATIVE,  /* libbus1-dbus over the bridge */
+        WAY_MESSAGE, /* libbus1-dbus over a direct channel, with DBusMessage */
         WAY_CHANNEL, /* libbus1-dbus over a direct channel */
         N_WAYS,
 };
@@ -118,42 +123,68 @@ static double sdbus_measure(const char *address, const char *text) {
 
 static int native_echo(struct bus1_dbus_message *call, void *userdata) {
         const char *text;
+        int r;
+
+        r = bus1_dbus_message_read(call, "s", &text);
+        return r < 0 ? r : bus1_dbus_reply_values(call, "s", text);
+}
+
+/* The same with libdbus-1 */
+static int native_echo_message(struct bus1_dbus_message *call, void *userdata) {
+        const char *text;
 
         dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
         return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
 }
 
-static struct bus1_dbus *native_open(const char *address) {
+static struct bus1_dbus *native_open(const char *address, enum way way) {
         struct bus1_dbus *bus;
 
         check(bus1_dbus_open(&bus, address, NULL), "bus1_dbus_open");
+        bus1_dbus_set_lazy_messages(bus, way != WAY_MESSAGE);
         return bus;
 }
 
-static void native_serve(const char *address, int ready) {
-        static const struct bus1_dbus_method methods[] = {
-                {"Echo", "s", "s", native_echo, "text text"},
-                {},
+static void native_serve(const char *address, enum way way, int ready) {
+        static const struct bus1_dbus_method methods[][2] = {
+                {{"Echo", "s", "s", native_echo, "text text"}, {}},
+                {{"Echo", "s", "s", native_echo_message, "text text"}, {}},
         };
-        static const struct bus1_dbus_interface interfaces[] = {
-                {.name = NAME, .methods = methods},
-                {},
+        static const struct bus1_dbus_interface interfaces[][2] = {
+                {{.name = NAME, .methods = methods[0]}, {}},
+                {{.name = NAME, .methods = methods[1]}, {}},
         };
-        struct bus1_dbus *bus = native_open(address);
+        struct bus1_dbus *bus = native_open(address, way);
         struct bus1_dbus_object *object;
 
-        check(bus1_dbus_object_new(bus, PATH, interfaces, NULL, &object), "object");
+        check(bus1_dbus_object_new(bus, PATH, interfaces[way == WAY_MESSAGE], NULL, &object),
+              "object");
         check(bus1_dbus_publish(bus, NAME, 0, NULL, NULL), "name");
         report_ready(ready);
         check(bus1_dbus_run(bus, NULL), "libbus1-dbus");
 }
 
 static void native_call(struct bus1_dbus *bus, uint64_t to, const char *text) {
+        const char *destination = to == BUS1_DBUS_BUS ? NAME : NULL;
+        struct bus1_dbus_message *reply;
+        const char *result;
+
+        check(bus1_dbus_call_method(bus, to, destination, PATH, NAME, "Echo", NULL, &reply, "s",
+                                    text),
+              "Echo");
+        check(bus1_dbus_message_read(reply, "s", &result), "reply");
+        if (strcmp(result, text) != 0)
+                raw_fail("Echo: wrong reply");
+        bus1_dbus_message_unref(reply);
+}
+
+/* The same with libdbus-1 */
+static void native_call_message(struct bus1_dbus *bus, uint64_t to, const char *text) {
         struct bus1_dbus_message *reply;
         const char *result = "";
         DBusMessage *m;
 
-        m = dbus_message_new_method_call(to == BUS1_DBUS_BUS ? NAME : NULL, PATH, NAME, "Echo");
+        m = dbus_message_new_method_call(NULL, PATH, NAME, "Echo");
         if (!m || !dbus_message_append_args(m, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID))
                 raw_fail("no memory");
         check(bus1_dbus_call(bus, to, m, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT, &reply, NULL), "Echo");
@@ -164,18 +195,20 @@ static void native_call(struct bus1_dbus *bus, uint64_t to, const char *text) {
         bus1_dbus_message_unref(reply);
 }
 
-static double native_measure(const char *address, const char *text, bool channel) {
-        struct bus1_dbus *bus = native_open(address);
+static double native_measure(const char *address, enum way way, const char *text) {
+        void (*call)(struct bus1_dbus * bus, uint64_t to, const char *text) =
+                way == WAY_MESSAGE ? native_call_message : native_call;
+        struct bus1_dbus *bus = native_open(address, way);
         uint64_t to = BUS1_DBUS_BUS;
         double begin;
 
-        if (channel)
+        if (way != WAY_NATIVE)
                 check(bus1_dbus_lookup(bus, NAME, 0, &to, NULL), "Lookup");
         for (int i = 0; i < 20; i++)
-                native_call(bus, to, text);
+                call(bus, to, text);
         begin = bench_now();
         for (int i = 0; i < N_CALLS; i++)
-                native_call(bus, to, text);
+                call(bus, to, text);
         begin = bench_now() - begin;
         bus1_dbus_free(bus);
         return begin;
@@ -185,7 +218,7 @@ static double native_measure(const char *address, const char *text, bool channel
 
 /* Returns the microseconds of one call, or NAN if the bus is not available. */
 static double measure(const struct bench_bus *bus, enum way way, const char *text) {
-        bool native = way == WAY_NATIVE || way == WAY_CHANNEL;
+        bool native = way != WAY_BROKER && way != WAY_BRIDGE;
         double took;
         int ready[2];
         pid_t pid;
@@ -199,7 +232,7 @@ static double measure(const struct bench_bus *bus, enum way way, const char *tex
         if (pid == 0) {
                 close(ready[0]);
                 if (native)
-                        native_serve(bus->address, ready[1]);
+                        native_serve(bus->address, way, ready[1]);
                 else
                         sdbus_serve(bus->address, ready[1]);
                 _exit(1);
@@ -208,8 +241,7 @@ static double measure(const struct bench_bus *bus, enum way way, const char *tex
         if (read(ready[0], &byte, 1) != 1)
                 raw_fail("the service has not started");
         close(ready[0]);
-        took = native ? native_measure(bus->address, text, way == WAY_CHANNEL)
-                      : sdbus_measure(bus->address, text);
+        took = native ? native_measure(bus->address, way, text) : sdbus_measure(bus->address, text);
         peer_end(pid);
         return took * 1e6 / N_CALLS;
 }
@@ -269,8 +301,8 @@ int main(int argc, char **argv) {
         bus_stop(&broker);
         bus_stop(&bridge);
 
-        printf("%-24s %14s %14s %14s %14s\n", "us", "sd-bus, broker", "sd-bus, bridge",
-               "native, bridge", "channel");
+        printf("%-24s %14s %14s %14s %14s %14s\n", "us", "sd-bus, broker", "sd-bus, bridge",
+               "native, bridge", "DBusMessage", "channel");
         for (size_t i = 0; i < 3; i++) {
                 printf("call of %4zu B           ", sizes[i]);
                 for (int way = 0; way < N_WAYS; way++) {
