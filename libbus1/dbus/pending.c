@@ -69,7 +69,9 @@ void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus
         bus1_dbus_message_fn fn = p->fn;
         void *userdata = p->userdata;
 
-        if (p->rule && message_is(reply->message, DBUS_MESSAGE_TYPE_METHOD_RETURN)) {
+        /* a reply without a DBusMessage is no error, see receive_reply() */
+        if (p->rule &&
+            (message_lazy(reply) || message_is(reply->message, DBUS_MESSAGE_TYPE_METHOD_RETURN))) {
                 if (p->removes_rule)
                         standing_match_remove(bus, p->rule);
                 else

@@ -11,7 +11,9 @@
 #include "test/interop/members.h"
 
 #include <bus1/dbus-async.h>
+#include <bus1/dbus-lazy.h>
 #include <bus1/dbus-sd-event.h>
+#include <bus1/dbus-values.h>
 #include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <poll.h>
@@ -300,6 +302,8 @@ START_TEST(objects_with_vtables_go_on) {
         unsigned n_added = 0;
         uint64_t handle;
 
+        bus1_dbus_set_lazy_messages(service, true);
+        bus1_dbus_set_lazy_messages(client, true);
         snprintf(self, sizeof(self), "%u %u", getuid(), (unsigned)getpid());
         ck_assert_int_eq(bus1_dbus_object_new(service, THINGS, NULL, NULL, &things), 0);
         ck_assert_int_eq(bus1_dbus_object_add_manager(things), 0);
@@ -309,8 +313,17 @@ START_TEST(objects_with_vtables_go_on) {
         ck_assert_int_eq(bus1_dbus_subscribe(client, "member='InterfacesAdded'", count_message,
                                              &n_added, NULL, NULL),
                          0);
+        /* a rule of a call without a DBusMessage */
+        ck_assert_int_eq(bus1_dbus_call_method(client, BUS1_DBUS_BUS, DBUS_SERVICE_DBUS,
+                                               DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "AddMatch",
+                                               NULL, NULL, "s", "member='Matched'"),
+                         0);
+        bus1_dbus_set_signal_handler(client, count_matched, NULL);
         handle = look_up(client, NAME, THINGS "/one");
         for (unsigned round = 0; round < 3; round++) {
+                n_matched = 0;
+                emit(service, "Matched");
+                UNTIL(n_matched == 1);
                 for (int i = 0; i < 100; i++)
                         expect_text(call(client, handle, NULL, "/", "Whose", NULL), self);
                 expect_text(call(client, BUS1_DBUS_BUS, bus1_dbus_get_unique_name(service),
@@ -518,6 +531,25 @@ END_TEST
 
 /* the bus is another one */
 
+/* A client that leaves has its names for a moment. */
+static void until_owner(const char *name, struct bus1_dbus *owner) {
+        const char *unique_name;
+        struct answer answer;
+        bool owned = false;
+        DBusMessage *m;
+
+        while (!owned) {
+                m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+                                                 DBUS_INTERFACE_DBUS, "GetNameOwner");
+                dbus_message_append_args(m, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
+                answer = call_message(client, BUS1_DBUS_BUS, m);
+                owned = dbus_message_get_args(answer.reply, NULL, DBUS_TYPE_STRING, &unique_name,
+                                              DBUS_TYPE_INVALID) &&
+                        strcmp(unique_name, bus1_dbus_get_unique_name(owner)) == 0;
+                dbus_message_unref(answer.reply);
+        }
+}
+
 START_TEST(name_was_taken_meanwhile) {
         uint32_t flags = _i ? DBUS_NAME_FLAG_DO_NOT_QUEUE : 0;
 
@@ -545,6 +577,8 @@ START_TEST(name_was_taken_meanwhile) {
                 expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL),
                              DBUS_ERROR_SERVICE_UNKNOWN);
         } else {
+                until_owner(NAME, service);
+                until_owner(SECOND, service);
                 expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
                 expect_text(call(client, BUS1_DBUS_BUS, SECOND, PATH, "Where", NULL), PATH);
         }
