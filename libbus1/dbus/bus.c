@@ -91,7 +91,8 @@ PUBLIC int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusE
 
 static int open_environment(struct bus1_dbus **ret_bus, const char *variable, const char *fallback,
                             DBusError *error) {
-        const char *address = getenv(variable);
+        /* whoever starts a set-uid program must not tell it what to connect to */
+        const char *address = secure_getenv(variable);
 
         return bus1_dbus_open(ret_bus, address && *address ? address : fallback, error);
 }
