@@ -46,15 +46,10 @@ PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *
 /* Let everybody call an object that has no path of its own. */
 static int export_object(struct bus1_dbus_object *object) {
         CLEANUP_FREE char *name = NULL;
-        uint64_t handle;
-        int r;
 
         if (object->path || object->exported)
                 return 0;
-        r = bus1_dbus_object_get_handle(object, &handle);
-        if (r < 0)
-                return r;
-        return bus1_dbus_export(object->bus, handle, &name, &object->exported, NULL);
+        return driver_export_object(object, &name, &object->exported, NULL);
 }
 
 PUBLIC int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus_object *object) {

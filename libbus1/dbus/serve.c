@@ -107,8 +107,8 @@ static void object_end_nodes(struct bus1_dbus_object *object) {
         }
         /* after the nodes: a subscriber first hears that the object has ended */
         subscribers_free(&object->subscribers);
-        if (object->handle != BUS1_INVALID)
-                standing_export_remove(bus, object->handle);
+        if (object->n_exports > 0)
+                standing_export_remove(bus, object);
         handle_release(bus, object->handle);
 }
 

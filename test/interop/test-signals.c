@@ -266,6 +266,65 @@ START_TEST(signals_of_a_handle_of_another_look_up) {
 }
 END_TEST
 
+/* The path of an export is a way to the object like any other: the policy holds, monitors see. */
+START_TEST(signals_of_an_exported_object) {
+        struct bus1_dbus_slot *by_path, *by_handle;
+        char *name, *path;
+        uint64_t handle;
+
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
+        expect_text(call(client, BUS1_DBUS_BUS, name, path, "Who", NULL),
+                    bus1_dbus_get_unique_name(client));
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        handle = give(client, third, look_up(client, name, path));
+        subscribe_handle(third, handle, NAME, "Beep", &by_path);
+        ck_assert_str_eq(got.error, "");
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        ck_assert(heard_sender);
+        bus1_dbus_slot_free(by_path);
+        /* who has the handle needs no bus, as before */
+        subscribe_handle(client, object_handle, NAME, "Beep", &by_handle);
+        ck_assert_str_eq(got.error, "");
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        ck_assert(!heard_sender);
+        expect_text(call(client, object_handle, NULL, PATH, "Who", NULL), "nobody");
+        bus1_dbus_slot_free(by_handle);
+        free(name);
+        free(path);
+}
+END_TEST
+
+static unsigned n_unreferenced;
+
+static void count_unreferenced(struct bus1_dbus_object *o, void *userdata) {
+        n_unreferenced++;
+}
+
+/* Everybody can call an exported object, so it is not over when the last handle is. */
+START_TEST(exported_object_stays) {
+        char *name, *path;
+        uint64_t handle;
+
+        n_unreferenced = 0;
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_object_set_unreferenced(object, count_unreferenced), 0);
+        bus1_dbus_release(client, object_handle);
+        settle();
+        expect_text(call(client, BUS1_DBUS_BUS, name, path, "Where", NULL), path);
+        ck_assert_uint_eq(n_unreferenced, 0);
+        bus1_dbus_object_free(object);
+        settle();
+        expect_error(call(client, BUS1_DBUS_BUS, name, path, "Where", NULL),
+                     DBUS_ERROR_UNKNOWN_OBJECT);
+        free(name);
+        free(path);
+}
+END_TEST
+
 static void *serve(void *stop) {
         bus1_dbus_run(service, stop);
         return NULL;
@@ -567,6 +626,8 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(tcase, signals_of_a_looked_up_object, 0, 4);
         tcase_add_test(tcase, signals_of_a_looked_up_name);
         tcase_add_test(tcase, signals_of_a_handle_of_another_look_up);
+        tcase_add_test(tcase, signals_of_an_exported_object);
+        tcase_add_test(tcase, exported_object_stays);
         suite_add_tcase(suite, tcase);
 
         tcase = tcase_create("direct");
