@@ -9,6 +9,7 @@
 
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/manager.h"
+#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/tree.h"
@@ -127,6 +128,7 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
                 return NULL;
         manager_interfaces_removed(object, NULL);
         object_end_nodes(object);
+        incoming_messages_forget(object->bus, object);
         if (object->path)
                 object_uproot(object);
         if (object->bus->being_restored == object)

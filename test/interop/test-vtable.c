@@ -1477,6 +1477,61 @@ START_TEST(privileged_members_of_exported_objects_are_checked) {
 }
 END_TEST
 
+static char *exported_path;
+
+/* Another object takes the path of the exported one. */
+static void replace_exported(void) {
+        struct bus1_dbus_object *other;
+
+        exported = bus1_dbus_object_free(exported);
+        ck_assert_int_eq(bus1_dbus_object_new(service, exported_path, NULL, NULL, &other), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(other, THING, thing_vtable, &thing), 0);
+}
+
+static int check_and_replace(struct bus1_dbus_message *m, const char *interface, const char *member,
+                             int capability, const struct bus1_dbus_credentials *credentials,
+                             void *userdata, DBusError *error) {
+        if (check_result == BUS1_DBUS_CHECK_LATER)
+                later = bus1_dbus_message_ref(m);
+        else
+                replace_exported();
+        return check_result;
+}
+
+/* What was allowed for an object is not allowed for another one. */
+START_TEST(call_that_was_checked_is_for_no_other_object) {
+        sd_bus_message *reply = NULL;
+        uint64_t handle;
+        char *name;
+
+        if (getuid() != 0)
+                return; /* only root has another user */
+        become_other_user();
+        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, NULL, NULL, &exported), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(exported, THING, thing_vtable, &thing), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(exported, &handle), 0);
+        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &exported_path, NULL), 0);
+        bus1_dbus_set_check(service, check_and_replace, NULL);
+        check_result = _i ? BUS1_DBUS_CHECK_LATER : BUS1_DBUS_CHECK_ALLOW;
+        sd_bus_call_method_async(asker, NULL, NAME, exported_path, THING, "Offset", keep_reply,
+                                 &reply, "");
+        if (_i) {
+                UNTIL_ALL(later);
+                replace_exported();
+                ck_assert_int_eq(bus1_dbus_message_continue(later, BUS1_DBUS_CHECK_ALLOW), 0);
+                later = bus1_dbus_message_unref(later);
+        }
+        UNTIL_ALL(reply);
+        ck_assert(sd_bus_message_is_method_error(reply, DBUS_ERROR_UNKNOWN_OBJECT));
+        sd_bus_message_unref(reply);
+        /* but the other one can be called now */
+        bus1_dbus_set_check(service, NULL, NULL);
+        ck_assert_str_eq(other_user_calls(exported_path), DBUS_ERROR_ACCESS_DENIED);
+        free(name);
+        free(exported_path);
+}
+END_TEST
+
 static void setup_users(void) {
         setup_with("<allow user=\"*\"/>");
         ck_assert_int_eq(bus1_dbus_object_new(service, ONE, NULL, NULL, &thing.object), 0);
@@ -1817,6 +1872,7 @@ static Suite *make_suite(void) {
         tcase_set_timeout(users, 60);
         tcase_add_test(users, privileged_members_are_checked);
         tcase_add_test(users, privileged_members_of_exported_objects_are_checked);
+        tcase_add_loop_test(users, call_that_was_checked_is_for_no_other_object, 0, 2);
         suite_add_tcase(suite, users);
         return suite;
 }
