@@ -404,6 +404,34 @@ START_TEST(subscriptions_of_a_process_are_limited) {
 }
 END_TEST
 
+/* Objects after objects give no more than a share of what the owner serves. */
+START_TEST(subscriptions_of_a_process_are_limited_on_all_objects) {
+        struct bus1_dbus_slot *first, *slot;
+        struct bus1_dbus_object *last = object;
+
+        for (int i = 0; i < 16; i++) {
+                if (i > 0)
+                        last = give_object();
+                for (int k = 0; k < 64; k++) {
+                        subscribe_handle(client, object_handle, NULL, NULL,
+                                         i == 0 && k == 0 ? &first : &slot);
+                        ck_assert_str_eq(got.error, "");
+                }
+        }
+        last = give_object();
+        subscribe_handle(client, object_handle, NULL, NULL, &slot);
+        ck_assert_str_eq(got.error, DBUS_ERROR_LIMITS_EXCEEDED);
+        bus1_dbus_slot_free(slot);
+        /* one of any object ends, and there is room again */
+        bus1_dbus_slot_free(first);
+        settle();
+        subscribe_handle(client, object_handle, NULL, NULL, &slot);
+        ck_assert_str_eq(got.error, "");
+        emit_object(last, NAME, "Beep");
+        expect_heard("Beep ");
+}
+END_TEST
+
 static int get_files(struct bus1_dbus_object *o, DBusMessageIter *value, void *userdata) {
         int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         DBusMessageIter array;
@@ -565,6 +593,40 @@ START_TEST(owner_sends_what_nobody_wants) {
 }
 END_TEST
 
+static int hear_noise(struct bus1_dbus_message *m, void *userdata) {
+        return 0;
+}
+
+/*
+ * The owner ends the object, and the notification of this comes after so much else that it is not
+ * received yet when the subscription ends.
+ */
+START_TEST(end_of_the_object_comes_late) {
+        struct bus1_dbus_slot *slot;
+        struct bus1_received *received;
+        struct rogue rogue;
+        uint64_t to;
+
+        received = rogue_is_asked(&rogue, &slot);
+        to = received->transfers[1].id;
+        rogue_answer(&rogue, received, "", "/");
+        UNTIL(got.n > 0);
+        ck_assert_str_eq(got.error, "");
+        ck_assert_int_eq(
+                bus1_dbus_subscribe(client, "member='Noise'", hear_noise, NULL, NULL, NULL), 0);
+        bus1_client_release_one(rogue.client, to);
+        for (int i = 0; i < 500; i++)
+                emit(service, "Noise");
+        ping(service);
+        bus1_client_release_one(rogue.client, received->metadata.metadata.id);
+        UNTIL(heard[0]);
+        expect_heard("!UnknownObject ");
+        bus1_received_free(received);
+        bus1_dbus_slot_free(slot);
+        rogue_leave(&rogue);
+}
+END_TEST
+
 START_TEST(owner_answers_nonsense) {
         static const char *const answers[][2] = {
                 {NULL, NULL},
@@ -638,6 +700,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, no_bus_is_needed);
         tcase_add_test(tcase, subscribing_waits_for_the_object);
         tcase_add_test(tcase, subscriptions_of_a_process_are_limited);
+        tcase_add_test(tcase, subscriptions_of_a_process_are_limited_on_all_objects);
         tcase_add_test(tcase, slow_subscriber_is_told);
         suite_add_tcase(suite, tcase);
 
@@ -645,6 +708,7 @@ static Suite *make_suite(void) {
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, owner_sends_what_nobody_wants);
+        tcase_add_test(tcase, end_of_the_object_comes_late);
         tcase_add_loop_test(tcase, owner_answers_nonsense, 0, 3);
         tcase_add_loop_test(tcase, owner_dies, 0, 2);
         suite_add_tcase(suite, tcase);
