@@ -102,10 +102,13 @@ int access_check(const struct walk *walk, const struct member *member,
 }
 
 PUBLIC void bus1_dbus_set_trusted(struct bus1_dbus *bus, bool trusted) {
-        bus->trusted = trusted;
+        if (bus)
+                bus->trusted = trusted;
 }
 
 PUBLIC void bus1_dbus_set_check(struct bus1_dbus *bus, bus1_dbus_check_fn fn, void *userdata) {
+        if (!bus)
+                return;
         bus->check_fn = fn;
         bus->check_userdata = userdata;
 }

@@ -170,12 +170,16 @@ PUBLIC int bus1_dbus_get_fd(const struct bus1_dbus *bus) {
 }
 
 PUBLIC void bus1_dbus_set_end_handler(struct bus1_dbus *bus, bus1_dbus_end_fn fn, void *userdata) {
+        if (!bus)
+                return;
         bus->end_fn = fn;
         bus->end_userdata = userdata;
 }
 
 PUBLIC void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn,
                                          void *userdata) {
+        if (!bus)
+                return;
         bus->signal_fn = fn;
         bus->signal_userdata = userdata;
 }

@@ -132,7 +132,8 @@ int incoming_message_new_lazy(struct bus1_dbus *bus, struct bus1_received *recei
 }
 
 PUBLIC void bus1_dbus_set_lazy_messages(struct bus1_dbus *bus, bool lazy) {
-        bus->lazy = lazy;
+        if (bus)
+                bus->lazy = lazy;
 }
 
 PUBLIC DBusMessage *bus1_dbus_message_get_dbus(struct bus1_dbus_message *message) {
