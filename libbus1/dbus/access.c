@@ -24,12 +24,16 @@ static int capability_of(const struct table *table, const struct member *member)
         return number == 0 ? CAP_SYS_ADMIN : (int)number - 1;
 }
 
-/* Whoever has a handle that was passed on has the right to call. */
+/*
+ * Whoever has a handle that was passed on has the right to call. A call by a name and a path
+ * arrives at a node of which only the bus has the handle, also if the program has exported the
+ * object.
+ */
 static bool came_by_right(const struct target *target, const struct bus1_dbus_message *call) {
         const struct node *node = node_find(call->bus, call->node);
 
         return node && node->kind == NODE_OBJECT && !node->trusted && !node->sender &&
-               target->object && !target->object->exported;
+               target->object;
 }
 
 /* A bus that is too old to send the credentials with the message is asked for them. */
@@ -98,10 +102,13 @@ int access_check(const struct walk *walk, const struct member *member,
 }
 
 PUBLIC void bus1_dbus_set_trusted(struct bus1_dbus *bus, bool trusted) {
-        bus->trusted = trusted;
+        if (bus)
+                bus->trusted = trusted;
 }
 
 PUBLIC void bus1_dbus_set_check(struct bus1_dbus *bus, bus1_dbus_check_fn fn, void *userdata) {
+        if (!bus)
+                return;
         bus->check_fn = fn;
         bus->check_userdata = userdata;
 }

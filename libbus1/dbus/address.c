@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -79,7 +80,7 @@ static int connect_unix(const char *name, bool abstract, uint64_t deadline, DBus
 }
 
 static int connect_runtime(uint64_t deadline, DBusError *error) {
-        const char *directory = getenv("XDG_RUNTIME_DIR");
+        const char *directory = secure_getenv("XDG_RUNTIME_DIR");
         CLEANUP_FREE char *path = NULL;
 
         if (!directory)
@@ -193,6 +194,11 @@ static int connect_exec(DBusAddressEntry *entry, DBusError *error) {
 
         if (!path)
                 return refuse_malformed(error, "The address has no \"path\" of a program");
+        /* The caller has chosen the environment of the program, perhaps also the address. */
+        if (getauxval(AT_SECURE))
+                return refuse(
+                        error, -EPERM, DBUS_ERROR_ACCESS_DENIED,
+                        "A program with more rights than its caller starts no unixexec: program");
         arguments = exec_arguments(entry);
         if (!arguments)
                 return error_from_errno(error, -ENOMEM, path);

@@ -91,7 +91,8 @@ PUBLIC int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusE
 
 static int open_environment(struct bus1_dbus **ret_bus, const char *variable, const char *fallback,
                             DBusError *error) {
-        const char *address = getenv(variable);
+        /* whoever starts a set-uid program must not tell it what to connect to */
+        const char *address = secure_getenv(variable);
 
         return bus1_dbus_open(ret_bus, address && *address ? address : fallback, error);
 }
@@ -169,12 +170,16 @@ PUBLIC int bus1_dbus_get_fd(const struct bus1_dbus *bus) {
 }
 
 PUBLIC void bus1_dbus_set_end_handler(struct bus1_dbus *bus, bus1_dbus_end_fn fn, void *userdata) {
+        if (!bus)
+                return;
         bus->end_fn = fn;
         bus->end_userdata = userdata;
 }
 
 PUBLIC void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn,
                                          void *userdata) {
+        if (!bus)
+                return;
         bus->signal_fn = fn;
         bus->signal_userdata = userdata;
 }

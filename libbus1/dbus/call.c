@@ -410,7 +410,7 @@ PUBLIC int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage 
 }
 
 PUBLIC void bus1_dbus_cancel(struct bus1_dbus *bus, uint64_t id) {
-        struct node *node = node_find(bus, id);
+        struct node *node = bus ? node_find(bus, id) : NULL;
 
         if (!node || node->kind != NODE_REPLY)
                 return;

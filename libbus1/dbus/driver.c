@@ -6,12 +6,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "libbus1/dbus/call.h"
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/exists.h"
 #include "libbus1/dbus/message.h"
+#include "libbus1/dbus/object.h"
 #include "libbus1/dbus/standing.h"
 
 static int call_bus_valist(struct bus1_dbus *bus, const char *interface, const char *member,
@@ -260,18 +262,12 @@ PUBLIC int bus1_dbus_lookup_object_with_flags(struct bus1_dbus *bus, const char 
         return 0;
 }
 
-PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name,
-                            char **ret_path, DBusError *error) {
-        CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
+/* Read the answer to Export. */
+static int exported(struct bus1_dbus_message *reply, char **ret_name, char **ret_path,
+                    DBusError *error) {
         CLEANUP_FREE char *name_copy = NULL, *path_copy = NULL;
         const char *name, *path;
-        int r;
 
-        if (!bus || handle == BUS1_INVALID || !ret_name || !ret_path)
-                return error_from_errno(error, -EINVAL, "Export");
-        r = call_bus(bus, BRIDGE_INTERFACE, "Export", &handle, &reply, error, DBUS_TYPE_INVALID);
-        if (r < 0)
-                return r;
         if (!dbus_message_get_args(reply->message, NULL, DBUS_TYPE_STRING, &name,
                                    DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID))
                 return reply_is_malformed(error);
@@ -279,10 +275,63 @@ PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_n
         path_copy = strdup(path);
         if (!name_copy || !path_copy)
                 return error_from_errno(error, -ENOMEM, "Export");
-        standing_export(bus, path, handle);
         *ret_name = steal_ptr(&name_copy);
         *ret_path = steal_ptr(&path_copy);
         return 0;
+}
+
+int driver_export_object(struct bus1_dbus_object *object, char **ret_name, char **ret_path,
+                         DBusError *error) {
+        CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
+        CLEANUP_FREE char *name = NULL, *path = NULL;
+        struct bus1_dbus *bus = object->bus;
+        uint64_t node;
+        int r;
+
+        r = call_bus_with_node(bus, "Export", NODE_OBJECT, object, &node, &reply, error,
+                               DBUS_TYPE_INVALID);
+        if (r < 0)
+                return r;
+        r = exported(reply, &name, &path, error);
+        if (r >= 0 && standing_export_object(bus, path, object) < 0)
+                r = error_from_errno(error, -ENOMEM, "Export");
+        if (r < 0) {
+                node_end(bus, node);
+                return r;
+        }
+        *ret_name = steal_ptr(&name);
+        *ret_path = steal_ptr(&path);
+        return 0;
+}
+
+/* The object of this program whose handle this is; NULL: a handle of something else. */
+static struct bus1_dbus_object *object_of_handle(struct bus1_dbus *bus, uint64_t handle) {
+        struct bus1_dbus_object *object;
+
+        DL_FOREACH(bus->objects, object) {
+                if (object->handle == handle)
+                        return object;
+        }
+        return NULL;
+}
+
+PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name,
+                            char **ret_path, DBusError *error) {
+        CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
+        struct bus1_dbus_object *object;
+        int r;
+
+        if (!bus || handle == BUS1_INVALID || !ret_name || !ret_path)
+                return error_from_errno(error, -EINVAL, "Export");
+        object = object_of_handle(bus, handle);
+        if (object)
+                return driver_export_object(object, ret_name, ret_path, error);
+        r = call_bus(bus, BRIDGE_INTERFACE, "Export", &handle, &reply, error, DBUS_TYPE_INVALID);
+        if (r >= 0)
+                r = exported(reply, ret_name, ret_path, error);
+        if (r >= 0)
+                standing_export(bus, *ret_path, handle);
+        return r;
 }
 
 /* credentials */

@@ -25,6 +25,13 @@ int call_bus_with_node(struct bus1_dbus *bus, const char *member, enum node_kind
                        uint64_t *ret_node, struct bus1_dbus_message **ret_reply, DBusError *error,
                        int first_arg_type, ...);
 
+/*
+ * Export an object of this program: the path leads to a node of its own, so its handle remains the
+ * right of those who have it. The caller frees *ret_name and *ret_path.
+ */
+int driver_export_object(struct bus1_dbus_object *object, char **ret_name, char **ret_path,
+                         DBusError *error);
+
 /* for calls of these methods that do not wait */
 
 /* A call of the bus. Returns NULL when memory runs out. */

@@ -100,6 +100,7 @@ struct bus1_dbus {
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_slot *slots;
         unsigned n_subscribers; /* to the signals of objects, see subscriber.h */
+        struct subscriber *subscribers;
         struct bus1_dbus_object *objects;
         struct branch *tree;  /* by path */
         struct table *tables; /* by their source */

@@ -61,6 +61,8 @@ static void incoming_message_fill(struct incoming_message *m, struct bus1_receiv
         m->public.node = from->metadata.id;
         m->no_handles = wire_has_no_handles(received);
         m->trusted = node->trusted;
+        m->of_object = node->kind == NODE_OBJECT;
+        m->object = m->of_object ? node->data : NULL;
         m->is_direct = node->name;
         if (node->trusted) {
                 m->has_origin = wire_get_credentials(received, &m->origin);
@@ -130,7 +132,8 @@ int incoming_message_new_lazy(struct bus1_dbus *bus, struct bus1_received *recei
 }
 
 PUBLIC void bus1_dbus_set_lazy_messages(struct bus1_dbus *bus, bool lazy) {
-        bus->lazy = lazy;
+        if (bus)
+                bus->lazy = lazy;
 }
 
 PUBLIC DBusMessage *bus1_dbus_message_get_dbus(struct bus1_dbus_message *message) {
@@ -196,6 +199,15 @@ int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const cha
         error = NULL;
         *ret_message = &m->public;
         return 0;
+}
+
+void incoming_messages_forget(struct bus1_dbus *bus, const struct bus1_dbus_object *object) {
+        struct incoming_message *m;
+
+        DL_FOREACH(bus->messages, m) {
+                if (m->object == object)
+                        m->object = NULL;
+        }
 }
 
 void incoming_message_orphan(struct incoming_message *message) {

@@ -33,10 +33,12 @@ struct incoming_message {
         uint64_t reply_handle; /* BUS1_INVALID: no reply is wanted or possible, or it was sent */
         bool had_reply_handle; /* one came with the call, even if the caller has gone since */
         bool replied;
-        bool no_handles;   /* the caller cannot get handles in the reply */
-        bool allowed;      /* the program lets the call pass, see access.h */
-        bool is_direct;    /* it came through a direct channel */
-        bool trusted;      /* it arrived at a trusted node, see node.h */
+        bool no_handles;                 /* the caller cannot get handles in the reply */
+        bool allowed;                    /* the program lets the call pass, see access.h */
+        bool is_direct;                  /* it came through a direct channel */
+        bool trusted;                    /* it arrived at a trusted node, see node.h */
+        bool of_object;                  /* it arrived at a node of an object, whatever its PATH: */
+        struct bus1_dbus_object *object; /* NULL: the object has gone since */
         struct lazy *lazy; /* not NULL: the DBusMessage is made from this when it is needed */
         bool has_origin;   /* the bus has told the credentials of SENDER: */
         struct bus1_dbus_credentials origin;
@@ -74,6 +76,8 @@ const char *message_get_signature(const struct bus1_dbus_message *message); /* n
 /* Make an error reply that no program sent, such as a time-out. Returns 0 or -ENOMEM. */
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
                                const char *text, struct bus1_dbus_message **ret_message);
+/* The object is going to end. The program may keep calls of it, to answer them later. */
+void incoming_messages_forget(struct bus1_dbus *bus, const struct bus1_dbus_object *object);
 /* Detach a message from a bus that is being freed. Its handles end with the peer. */
 void incoming_message_orphan(struct incoming_message *message);
 /* Release the handles of a message that is dropped, unless they were taken over. */

@@ -46,15 +46,10 @@ PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *
 /* Let everybody call an object that has no path of its own. */
 static int export_object(struct bus1_dbus_object *object) {
         CLEANUP_FREE char *name = NULL;
-        uint64_t handle;
-        int r;
 
         if (object->path || object->exported)
                 return 0;
-        r = bus1_dbus_object_get_handle(object, &handle);
-        if (r < 0)
-                return r;
-        return bus1_dbus_export(object->bus, handle, &name, &object->exported, NULL);
+        return driver_export_object(object, &name, &object->exported, NULL);
 }
 
 PUBLIC int bus1_dbus_reply_path(struct bus1_dbus_message *call, struct bus1_dbus_object *object) {
@@ -247,11 +242,16 @@ static int run(const struct target *target, struct bus1_dbus_message *call, DBus
         return answer_unknown_method(target, call, error);
 }
 
-/* The object at whose node the call arrived; NULL: the path of the call tells the object. */
-static struct bus1_dbus_object *object_of_node(const struct bus1_dbus_message *call) {
-        const struct node *node = node_find(call->bus, call->node);
+/*
+ * Dispatch a call once more, after some time. The object at whose node it arrived may have gone.
+ * Then the path does not tell another one: it was not for the path that the call had the right.
+ */
+static int dispatch_again(struct bus1_dbus_message *call) {
+        const struct incoming_message *m = (const struct incoming_message *)call;
 
-        return node && node->kind == NODE_OBJECT ? node->data : NULL;
+        if (m->of_object && !m->object)
+                return answer_unknown_object(call);
+        return object_dispatch(call->bus, m->object, call);
 }
 
 int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
@@ -260,15 +260,10 @@ int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
         struct target target;
         int r;
 
-        do {
-                target = object ? target_of_object(object)
-                                : target_at_path(bus, message_get_path(call));
-                r = run(&target, call, &error);
-                if (r == ACCESS_AGAIN && !call->bus)
-                        r = 0; /* the check function has freed the bus */
-                else if (r == ACCESS_AGAIN)
-                        object = object_of_node(call);
-        } while (r == ACCESS_AGAIN);
+        target = object ? target_of_object(object) : target_at_path(bus, message_get_path(call));
+        r = run(&target, call, &error);
+        if (r == ACCESS_AGAIN) /* unless the check function has freed the bus */
+                return call->bus ? dispatch_again(call) : 0;
         if (r < 0 && dbus_error_is_set(&error))
                 r = bus1_dbus_reply_error(call, error.name, "%s", error.message);
         dbus_error_free(&error);
@@ -299,7 +294,7 @@ PUBLIC int bus1_dbus_message_continue(struct bus1_dbus_message *call, int result
         bus1_dbus_message_ref(call);
         outer = call->bus->current;
         call->bus->current = call;
-        r = object_dispatch(call->bus, object_of_node(call), call);
+        r = dispatch_again(call);
         if (call->bus) /* the handler has not freed it */
                 call->bus->current = outer;
         if (r < 0 && m->reply_handle != BUS1_INVALID)

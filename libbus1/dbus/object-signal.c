@@ -5,8 +5,9 @@
  *
  * org.bus1.Object1.Subscribe(s interface, s member), with the handle of a node: who calls it on the
  * node of the handle that the program passes on gets the signals directly, and the answer "" "/". A
- * caller that reaches the object by a name gets them through the bus, where the policy holds, and
- * monitors see them: the answer is what a match rule needs.
+ * caller that reaches the object by a name and a path, also that of an export, gets them through
+ * the bus, where the policy holds, and monitors see them: the answer is what a match rule needs. An
+ * object without a path of its own emits from "/", also when it is exported.
  */
 
 #include <errno.h>

@@ -74,6 +74,8 @@ void object_unreferenced(struct bus1_dbus_object *object, uint64_t node) {
         if (node != object->node)
                 return;
         object->node = BUS1_INVALID;
+        if (object->n_exports > 0)
+                return; /* everybody can call it */
         object->unreferenced = NULL;
         if (fn)
                 fn(object, object->userdata);

@@ -10,6 +10,7 @@
  *
  *        object->node                  the program, and everyone to whom it passed the handle
  *        object->published             only the bus
+ *        one for each export           only the bus
  *        one for each direct channel   the member that looked up the object
  *        to this object only
  *
@@ -44,7 +45,8 @@ struct bus1_dbus_object {
         uint64_t published; /* BUS1_INVALID: not published */
         bool publishes;     /* the program wants it to be published */
         unsigned joined;    /* bus->n_joins when it was last published */
-        char *exported;     /* the path of bus1_dbus_reply_path(); NULL: not exported */
+        char *exported;     /* the path of bus1_dbus_reply_path(); NULL: not exported by it */
+        unsigned n_exports; /* paths by which the bus knows it; see standing.h */
         bus1_dbus_object_fn unreferenced;
         struct subscriber *subscribers; /* those that get the signals directly */
         struct bus1_dbus_object *prev, *next;

@@ -103,7 +103,7 @@ static void leave_node(struct bus1_dbus *bus, struct node *node) {
                 /* What others hold of an object of this program needs no bus. */
                 if (node->id == object->published)
                         object->published = BUS1_INVALID;
-                else if (!node_is_channel(node))
+                else if (!node->trusted && !node_is_channel(node))
                         break;
                 node_end(bus, node->id);
                 break;
@@ -286,6 +286,17 @@ static void restore_object(struct bus1_dbus *bus, struct bus1_dbus_object *objec
         object->published = bus->reconnect->node;
 }
 
+/* The bus does not know the path any more. */
+static void export_lost(struct bus1_dbus *bus, struct standing *s) {
+        struct bus1_dbus_object *object = s->object;
+
+        if (object && object->exported && strcmp(object->exported, s->text) == 0) {
+                free(object->exported);
+                object->exported = NULL;
+        }
+        standing_free(bus, s);
+}
+
 /* An export is a published path that the bus has chosen. So it can have the same path again. */
 static void restore_export(struct bus1_dbus *bus, struct standing *s) {
         int r;
@@ -294,9 +305,9 @@ static void restore_export(struct bus1_dbus *bus, struct standing *s) {
         r = ask(bus, BUS1_DBUS_LOST_EXPORT, s, s->text,
                 new_call(BRIDGE_INTERFACE, "PublishObject", DBUS_TYPE_OBJECT_PATH, &s->text,
                          DBUS_TYPE_INVALID, NULL),
-                -1, NULL, &s->handle);
+                s->object ? NODE_OBJECT : -1, s->object, s->object ? NULL : &s->handle);
         if (r < 0 && r != -ENOTCONN)
-                standing_free(bus, s);
+                export_lost(bus, s);
 }
 
 static void restore_name(struct bus1_dbus *bus, struct standing *s) {
@@ -349,8 +360,10 @@ static void refused(struct bus1_dbus *bus, uint64_t node, const char *error) {
                 node_end(bus, node);
         }
         /* The program knows that it has lost the name or export. Next time it is as it is now. */
-        if (reconnect->kind == BUS1_DBUS_LOST_NAME || reconnect->kind == BUS1_DBUS_LOST_EXPORT)
+        if (reconnect->kind == BUS1_DBUS_LOST_NAME)
                 standing_free(bus, item);
+        else if (reconnect->kind == BUS1_DBUS_LOST_EXPORT)
+                export_lost(bus, item);
 }
 
 static const char *error_of_reply(struct bus1_dbus_message *reply) {

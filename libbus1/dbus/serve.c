@@ -9,6 +9,7 @@
 
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/manager.h"
+#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/tree.h"
@@ -107,8 +108,8 @@ static void object_end_nodes(struct bus1_dbus_object *object) {
         }
         /* after the nodes: a subscriber first hears that the object has ended */
         subscribers_free(&object->subscribers);
-        if (object->handle != BUS1_INVALID)
-                standing_export_remove(bus, object->handle);
+        if (object->n_exports > 0)
+                standing_export_remove(bus, object);
         handle_release(bus, object->handle);
 }
 
@@ -127,6 +128,7 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
                 return NULL;
         manager_interfaces_removed(object, NULL);
         object_end_nodes(object);
+        incoming_messages_forget(object->bus, object);
         if (object->path)
                 object_uproot(object);
         if (object->bus->being_restored == object)

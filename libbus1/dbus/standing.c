@@ -2,8 +2,11 @@
 
 #include "libbus1/dbus/standing.h"
 
+#include <errno.h>
 #include <string.h>
 #include <utlist.h>
+
+#include "libbus1/dbus/object.h"
 
 static struct standing *standing_find(struct bus1_dbus *bus, enum standing_kind kind,
                                       const char *text) {
@@ -40,6 +43,8 @@ void standing_free(struct bus1_dbus *bus, struct standing *s) {
         if (bus->being_restored == s)
                 bus->being_restored = NULL;
         DL_DELETE(bus->standing, s);
+        if (s->object)
+                s->object->n_exports--;
         free(s->text);
         free(s);
 }
@@ -86,11 +91,22 @@ void standing_export(struct bus1_dbus *bus, const char *path, uint64_t handle) {
                 s->handle = handle;
 }
 
-void standing_export_remove(struct bus1_dbus *bus, uint64_t handle) {
+int standing_export_object(struct bus1_dbus *bus, const char *path,
+                           struct bus1_dbus_object *object) {
+        struct standing *s = standing_add(bus, STANDING_EXPORT, path);
+
+        if (!s)
+                return -ENOMEM;
+        s->object = object;
+        object->n_exports++;
+        return 0;
+}
+
+void standing_export_remove(struct bus1_dbus *bus, const struct bus1_dbus_object *object) {
         struct standing *s, *next;
 
         DL_FOREACH_SAFE(bus->standing, s, next) {
-                if (s->kind == STANDING_EXPORT && s->handle == handle)
+                if (s->object == object)
                         standing_free(bus, s);
         }
 }

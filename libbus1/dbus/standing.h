@@ -22,8 +22,9 @@ struct standing {
         char *text;      /* the name, the match rule, or the path */
         uint32_t flags;  /* of a name: DBUS_NAME_FLAG_* */
         bool published;  /* a name with a node of its own */
-        uint64_t handle; /* that was exported; BUS1_INVALID: another kind */
-        unsigned joined; /* bus->n_joins when the bus was last asked */
+        uint64_t handle; /* that was exported; BUS1_INVALID: another kind, or an object: */
+        struct bus1_dbus_object *object; /* of this program, exported by a node of its own */
+        unsigned joined;                 /* bus->n_joins when the bus was last asked */
         struct standing *prev, *next;
 };
 
@@ -39,6 +40,9 @@ void standing_name_lost(struct bus1_dbus *bus, const char *name);
 void standing_match(struct bus1_dbus *bus, const char *rule);
 void standing_match_remove(struct bus1_dbus *bus, const char *rule);
 void standing_export(struct bus1_dbus *bus, const char *path, uint64_t handle);
-/* The node of the handle is going to end. */
-void standing_export_remove(struct bus1_dbus *bus, uint64_t handle);
+/* Returns 0 or -ENOMEM: an object knows how often it is exported. */
+int standing_export_object(struct bus1_dbus *bus, const char *path,
+                           struct bus1_dbus_object *object);
+/* The object is going to end. */
+void standing_export_remove(struct bus1_dbus *bus, const struct bus1_dbus_object *object);
 void standing_free(struct bus1_dbus *bus, struct standing *s);

@@ -284,14 +284,28 @@ void subscription_end(struct bus1_dbus_subscription *s, const char *name, const 
 }
 
 /* Is the notification that the node of the handle has ended among the messages for dispatch? */
-static bool end_waits(struct bus1_dbus *bus, uint64_t handle) {
-        struct incoming *i;
+static bool end_is_received(const struct bus1_dbus *bus, uint64_t handle) {
+        const struct incoming *i;
 
-        (void)receive_all(bus);
         DL_FOREACH(bus->incoming, i) {
                 if (i->received->type == BUS1_MESSAGE_TYPE_NODE_RELEASE &&
                     i->received->metadata.metadata.id == handle)
                         return true;
+        }
+        return false;
+}
+
+/* Or does it come after others? How many is limited, because more can come all the time. */
+static bool end_waits(struct bus1_dbus *bus, uint64_t handle) {
+        const struct incoming *last;
+
+        for (int i = 0; i < 64; i++) {
+                last = bus->incoming ? bus->incoming->prev : NULL;
+                (void)receive_all(bus);
+                if (end_is_received(bus, handle))
+                        return true;
+                if (!bus->incoming || bus->incoming->prev == last)
+                        break;
         }
         return false;
 }
@@ -304,8 +318,13 @@ void subscription_dropped(struct bus1_dbus_subscription *s) {
          * If the call that passes the handle on has not been answered, its answer says why. If the
          * object has ended, which it does at the same time, the end of the handle says so.
          */
-        if (s->is_direct && s->request.call == BUS1_INVALID && !bus->gone &&
-            !end_waits(bus, s->handle))
+        if (!s->is_direct || s->request.call != BUS1_INVALID || bus->gone ||
+            end_waits(bus, s->handle))
+                return;
+        /* the notification may have been lost for lack of memory */
+        if (handle_has_ended(bus, s->handle))
+                subscription_end(s, DBUS_ERROR_UNKNOWN_OBJECT, "The object has gone");
+        else
                 subscription_end(s, DBUS_ERROR_LIMITS_EXCEEDED,
                                  "A signal could not be sent to this program");
 }

@@ -5,18 +5,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 
-/* One holder of the handle must not fill the memory of the owner, nor take the place of others. */
+/*
+ * Holders of handles must not fill the memory of the owner, nor take the place of others, whether
+ * they have one handle or many. Only the own user may have all places.
+ */
 #define SUBSCRIBERS_OF_PROCESS_MAX 64 /* of one object */
 #define SUBSCRIBERS_OF_USER_MAX 1024  /* of one object */
 #define SUBSCRIBERS_MAX 4096          /* of all objects */
+#define SUBSCRIBERS_SHARE_MAX 1024    /* of all objects: of one process, or of one other user */
 
 static void subscriber_free(struct subscriber *s) {
         DL_DELETE(*s->list, s);
+        DL_DELETE2(s->bus->subscribers, s, prev_of_bus, next_of_bus);
         s->bus->n_subscribers--;
         handle_release(s->bus, s->handle);
         free(s->interface);
@@ -36,6 +42,14 @@ static bool has_room(struct bus1_dbus *bus, const struct subscriber *list,
 
         if (bus->n_subscribers >= SUBSCRIBERS_MAX)
                 return false;
+        DL_FOREACH2(bus->subscribers, s, next_of_bus) {
+                n_of_process += s->pid == credentials->pid;
+                n_of_user += s->uid == credentials->uid;
+        }
+        if (n_of_process >= SUBSCRIBERS_SHARE_MAX ||
+            (n_of_user >= SUBSCRIBERS_SHARE_MAX && credentials->uid != getuid()))
+                return false;
+        n_of_process = n_of_user = 0;
         DL_FOREACH(list, s) {
                 n_of_process += s->pid == credentials->pid;
                 n_of_user += s->uid == credentials->uid;
@@ -65,6 +79,7 @@ int subscriber_add(struct bus1_dbus *bus, struct subscriber **list, uint64_t han
         s->uid = credentials->uid;
         s->pid = credentials->pid;
         DL_APPEND(*list, s);
+        DL_APPEND2(bus->subscribers, s, prev_of_bus, next_of_bus);
         bus->n_subscribers++;
         if (!s->interface || !s->member || bus1_dbus_watch(bus, handle, subscriber_gone, s) < 0) {
                 subscriber_free(s);

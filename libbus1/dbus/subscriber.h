@@ -28,6 +28,7 @@ struct subscriber {
         char *interface, *member; /* "": all */
         uint32_t uid, pid;        /* whose subscriptions are limited together */
         struct subscriber *prev, *next;
+        struct subscriber *prev_of_bus, *next_of_bus;
 };
 
 /*

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -93,6 +94,41 @@ static int echo_main(void) {
         while ((l = read(STDIN_FILENO, data, sizeof(data))) > 0)
                 if (write(STDOUT_FILENO, data, (size_t)l) != l)
                         return 1;
+        return 0;
+}
+
+/*
+ * --secure DIRECTORY BUS-ADDRESS: a program with more rights than its caller. Whoever calls it must
+ * not get code to run in it. Returns 77 if the system gives it no such rights, and else the number
+ * of the first check that fails.
+ */
+static int secure_main(char **argv) {
+        char text[512];
+        struct bus1_dbus *bus = NULL;
+        DBusError error = DBUS_ERROR_INIT;
+
+        if (!getauxval(AT_SECURE))
+                return 77;
+        snprintf(text, sizeof(text), "unixexec:path=/bin/touch,argv1=%s/touched", argv[2]);
+        if (bus1_dbus_open(&bus, text, &error) != -EPERM ||
+            !dbus_error_has_name(&error, DBUS_ERROR_ACCESS_DENIED))
+                return 1;
+        dbus_error_free(&error);
+        setenv("DBUS_SESSION_BUS_ADDRESS", text, 1);
+        setenv("DBUS_SYSTEM_BUS_ADDRESS", text, 1);
+        setenv("XDG_RUNTIME_DIR", argv[2], 1);
+        if (bus1_dbus_open_session(&bus, &error) != -ENOENT)
+                return 2;
+        dbus_error_free(&error);
+        (void)bus1_dbus_open_system(&bus, NULL);
+        bus = bus1_dbus_free(bus);
+        snprintf(text, sizeof(text), "%s/touched", argv[2]);
+        if (access(text, F_OK) == 0)
+                return 3;
+        /* what the environment says is not read, whatever it says */
+        setenv("DBUS_SESSION_BUS_ADDRESS", argv[3], 1);
+        if (bus1_dbus_open_session(&bus, NULL) != -ENOENT)
+                return 4;
         return 0;
 }
 
@@ -271,6 +307,43 @@ START_TEST(program_is_started) {
 }
 END_TEST
 
+static bool copy_program(const char *to) {
+        char data[65536];
+        FILE *in = fopen("/proc/self/exe", "re"), *out = fopen(to, "we");
+        size_t n;
+
+        while ((n = fread(data, 1, sizeof(data), in)) > 0)
+                fwrite(data, 1, n, out);
+        fclose(in);
+        return fclose(out) == 0;
+}
+
+/* Only root can give the program the rights of another user. */
+START_TEST(set_uid_program_runs_nothing) {
+        char program[128];
+        int status;
+        pid_t pid;
+
+        if (getuid() != 0)
+                return;
+        snprintf(program, sizeof(program), "%s/secure", bus_daemon.directory);
+        ck_assert(copy_program(program));
+        ck_assert_int_eq(chown(program, 65534, 65534), 0);
+        ck_assert_int_eq(chmod(program, 04755), 0);
+        ck_assert_int_eq(chmod(bus_daemon.directory, 0777), 0);
+        pid = fork();
+        if (pid == 0) {
+                execl(program, program, "--secure", bus_daemon.directory, bus_daemon.address, NULL);
+                _exit(126);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(unlink(program), 0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                return; /* the file system knows no set-uid programs */
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+}
+END_TEST
+
 static void on_alarm(int signo) {
 }
 
@@ -321,6 +394,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, runtime_directory_is_used);
         tcase_add_test(tcase, abstract_socket_is_used);
         tcase_add_test(tcase, program_is_started);
+        tcase_add_test(tcase, set_uid_program_runs_nothing);
         tcase_add_test(tcase, full_socket_costs_time_only);
         suite_add_tcase(suite, tcase);
         return suite;
@@ -331,5 +405,7 @@ int main(int argc, char **argv) {
                 return relay_main(argv);
         if (argc == 2 && strcmp(argv[1], "--echo") == 0)
                 return echo_main();
+        if (argc == 4 && strcmp(argv[1], "--secure") == 0)
+                return secure_main(argv);
         return run_suite(make_suite(), argc, argv);
 }

@@ -141,6 +141,8 @@ static void expect_all(uint64_t name, uint64_t object, const char *exported, uns
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
         expect_text(call(client, BUS1_DBUS_BUS, SECOND, PATH, "Where", NULL), PATH);
         expect_text(call(client, BUS1_DBUS_BUS, NAME, exported, "Where", NULL), exported);
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, exported, "Who", NULL),
+                    bus1_dbus_get_unique_name(client));
         expect_text(call(client, BUS1_DBUS_BUS, SECOND, PATH, "Who", NULL),
                     bus1_dbus_get_unique_name(client));
         emit(client, "Told");

@@ -9,6 +9,9 @@
 
 #include "test/interop/members.h"
 
+#include <bus1/dbus-lazy.h>
+#include <bus1/dbus-vtable.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -417,6 +420,13 @@ START_TEST(wrong_arguments_are_refused) {
         ck_assert_ptr_null(bus1_dbus_message_unref(NULL));
         ck_assert_ptr_null(bus1_dbus_object_free(NULL));
         ck_assert_ptr_null(bus1_dbus_subscription_free(NULL));
+        /* no bus, for example because it could not be joined */
+        bus1_dbus_set_trusted(NULL, true);
+        bus1_dbus_set_check(NULL, NULL, NULL);
+        bus1_dbus_set_lazy_messages(NULL, true);
+        bus1_dbus_set_end_handler(NULL, NULL, NULL);
+        bus1_dbus_set_signal_handler(NULL, answered, NULL);
+        bus1_dbus_cancel(NULL, 1);
 
         ck_assert_int_eq(bus1_dbus_request_name(client, NULL, 0, NULL, NULL), -EINVAL);
         ck_assert_int_eq(bus1_dbus_request_name(client, "\xff", 0, NULL, NULL), -EINVAL);

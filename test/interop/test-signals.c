@@ -266,6 +266,65 @@ START_TEST(signals_of_a_handle_of_another_look_up) {
 }
 END_TEST
 
+/* The path of an export is a way to the object like any other: the policy holds, monitors see. */
+START_TEST(signals_of_an_exported_object) {
+        struct bus1_dbus_slot *by_path, *by_handle;
+        char *name, *path;
+        uint64_t handle;
+
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
+        expect_text(call(client, BUS1_DBUS_BUS, name, path, "Who", NULL),
+                    bus1_dbus_get_unique_name(client));
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        handle = give(client, third, look_up(client, name, path));
+        subscribe_handle(third, handle, NAME, "Beep", &by_path);
+        ck_assert_str_eq(got.error, "");
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        ck_assert(heard_sender);
+        bus1_dbus_slot_free(by_path);
+        /* who has the handle needs no bus, as before */
+        subscribe_handle(client, object_handle, NAME, "Beep", &by_handle);
+        ck_assert_str_eq(got.error, "");
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        ck_assert(!heard_sender);
+        expect_text(call(client, object_handle, NULL, PATH, "Who", NULL), "nobody");
+        bus1_dbus_slot_free(by_handle);
+        free(name);
+        free(path);
+}
+END_TEST
+
+static unsigned n_unreferenced;
+
+static void count_unreferenced(struct bus1_dbus_object *o, void *userdata) {
+        n_unreferenced++;
+}
+
+/* Everybody can call an exported object, so it is not over when the last handle is. */
+START_TEST(exported_object_stays) {
+        char *name, *path;
+        uint64_t handle;
+
+        n_unreferenced = 0;
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_object_set_unreferenced(object, count_unreferenced), 0);
+        bus1_dbus_release(client, object_handle);
+        settle();
+        expect_text(call(client, BUS1_DBUS_BUS, name, path, "Where", NULL), path);
+        ck_assert_uint_eq(n_unreferenced, 0);
+        bus1_dbus_object_free(object);
+        settle();
+        expect_error(call(client, BUS1_DBUS_BUS, name, path, "Where", NULL),
+                     DBUS_ERROR_UNKNOWN_OBJECT);
+        free(name);
+        free(path);
+}
+END_TEST
+
 static void *serve(void *stop) {
         bus1_dbus_run(service, stop);
         return NULL;
@@ -342,6 +401,34 @@ START_TEST(subscriptions_of_a_process_are_limited) {
         emit_object(object, NAME, "B");
         bus1_dbus_object_free(other);
         bus1_dbus_object_free(object);
+}
+END_TEST
+
+/* Objects after objects give no more than a share of what the owner serves. */
+START_TEST(subscriptions_of_a_process_are_limited_on_all_objects) {
+        struct bus1_dbus_slot *first, *slot;
+        struct bus1_dbus_object *last = object;
+
+        for (int i = 0; i < 16; i++) {
+                if (i > 0)
+                        last = give_object();
+                for (int k = 0; k < 64; k++) {
+                        subscribe_handle(client, object_handle, NULL, NULL,
+                                         i == 0 && k == 0 ? &first : &slot);
+                        ck_assert_str_eq(got.error, "");
+                }
+        }
+        last = give_object();
+        subscribe_handle(client, object_handle, NULL, NULL, &slot);
+        ck_assert_str_eq(got.error, DBUS_ERROR_LIMITS_EXCEEDED);
+        bus1_dbus_slot_free(slot);
+        /* one of any object ends, and there is room again */
+        bus1_dbus_slot_free(first);
+        settle();
+        subscribe_handle(client, object_handle, NULL, NULL, &slot);
+        ck_assert_str_eq(got.error, "");
+        emit_object(last, NAME, "Beep");
+        expect_heard("Beep ");
 }
 END_TEST
 
@@ -506,6 +593,40 @@ START_TEST(owner_sends_what_nobody_wants) {
 }
 END_TEST
 
+static int hear_noise(struct bus1_dbus_message *m, void *userdata) {
+        return 0;
+}
+
+/*
+ * The owner ends the object, and the notification of this comes after so much else that it is not
+ * received yet when the subscription ends.
+ */
+START_TEST(end_of_the_object_comes_late) {
+        struct bus1_dbus_slot *slot;
+        struct bus1_received *received;
+        struct rogue rogue;
+        uint64_t to;
+
+        received = rogue_is_asked(&rogue, &slot);
+        to = received->transfers[1].id;
+        rogue_answer(&rogue, received, "", "/");
+        UNTIL(got.n > 0);
+        ck_assert_str_eq(got.error, "");
+        ck_assert_int_eq(
+                bus1_dbus_subscribe(client, "member='Noise'", hear_noise, NULL, NULL, NULL), 0);
+        bus1_client_release_one(rogue.client, to);
+        for (int i = 0; i < 500; i++)
+                emit(service, "Noise");
+        ping(service);
+        bus1_client_release_one(rogue.client, received->metadata.metadata.id);
+        UNTIL(heard[0]);
+        expect_heard("!UnknownObject ");
+        bus1_received_free(received);
+        bus1_dbus_slot_free(slot);
+        rogue_leave(&rogue);
+}
+END_TEST
+
 START_TEST(owner_answers_nonsense) {
         static const char *const answers[][2] = {
                 {NULL, NULL},
@@ -567,6 +688,8 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(tcase, signals_of_a_looked_up_object, 0, 4);
         tcase_add_test(tcase, signals_of_a_looked_up_name);
         tcase_add_test(tcase, signals_of_a_handle_of_another_look_up);
+        tcase_add_test(tcase, signals_of_an_exported_object);
+        tcase_add_test(tcase, exported_object_stays);
         suite_add_tcase(suite, tcase);
 
         tcase = tcase_create("direct");
@@ -577,6 +700,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, no_bus_is_needed);
         tcase_add_test(tcase, subscribing_waits_for_the_object);
         tcase_add_test(tcase, subscriptions_of_a_process_are_limited);
+        tcase_add_test(tcase, subscriptions_of_a_process_are_limited_on_all_objects);
         tcase_add_test(tcase, slow_subscriber_is_told);
         suite_add_tcase(suite, tcase);
 
@@ -584,6 +708,7 @@ static Suite *make_suite(void) {
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, owner_sends_what_nobody_wants);
+        tcase_add_test(tcase, end_of_the_object_comes_late);
         tcase_add_loop_test(tcase, owner_answers_nonsense, 0, 3);
         tcase_add_loop_test(tcase, owner_dies, 0, 2);
         suite_add_tcase(suite, tcase);

@@ -1340,11 +1340,7 @@ static const char *other_user(const char *destination, const char *member) {
         return text;
 }
 
-START_TEST(privileged_members_are_checked) {
-        sd_bus_message *reply = NULL;
-
-        if (getuid() != 0)
-                return; /* only root has another user */
+static void become_other_user(void) {
         ck_assert_int_eq(chmod(bus_daemon.directory, 0711), 0);
         sd_bus_close_unref(asker);
         ck_assert_int_eq(seteuid(65534), 0);
@@ -1352,6 +1348,14 @@ START_TEST(privileged_members_are_checked) {
         while (sd_bus_is_ready(asker) == 0)
                 sd_bus_process(asker, NULL);
         ck_assert_int_eq(seteuid(0), 0);
+}
+
+START_TEST(privileged_members_are_checked) {
+        sd_bus_message *reply = NULL;
+
+        if (getuid() != 0)
+                return; /* only root has another user */
+        become_other_user();
         /* as on sd-bus */
         for (int i = 0; i < 2; i++) {
                 const char *destination = i == 0 ? NAME : REFERENCE;
@@ -1404,6 +1408,127 @@ START_TEST(privileged_members_are_checked) {
         UNTIL_ALL(reply);
         ck_assert(sd_bus_message_is_method_error(reply, DBUS_ERROR_UNKNOWN_OBJECT));
         sd_bus_message_unref(reply);
+}
+END_TEST
+
+/* The error of a call of Offset by another user, or "". */
+static const char *other_user_calls(const char *path) {
+        static char text[128];
+        sd_bus_message *m;
+
+        m = ask_message(new_call(NAME, path, THING, "Offset"));
+        snprintf(text, sizeof(text), "%s",
+                 sd_bus_message_is_method_error(m, NULL) ? sd_bus_message_get_error(m)->name : "");
+        sd_bus_message_unref(m);
+        return text;
+}
+
+static struct bus1_dbus_object *exported;
+
+static int run_give_path(struct bus1_dbus_message *m, void *userdata) {
+        return bus1_dbus_reply_path(m, exported);
+}
+
+static const struct bus1_dbus_method give_methods[] = {{"Give", "", "o", run_give_path, NULL}, {}};
+static const struct bus1_dbus_interface give_interfaces[] = {
+        {.name = NAME, .methods = give_methods},
+        {},
+};
+
+/* An exported object is there for everybody, but its privileged members are not. */
+START_TEST(privileged_members_of_exported_objects_are_checked) {
+        sd_bus_message *m;
+        char *name, *path;
+        const char *given;
+        uint64_t handle;
+
+        if (getuid() != 0)
+                return; /* only root has another user */
+        become_other_user();
+        /* a handle whose object has a path, or not */
+        for (int i = 0; i < 2; i++) {
+                exported = thing.object;
+                if (i > 0) {
+                        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, NULL, NULL, &exported),
+                                         0);
+                        ck_assert_int_eq(bus1_dbus_object_add_interface(exported, THING,
+                                                                        thing_vtable, &thing),
+                                         0);
+                }
+                bus1_dbus_set_check(service, NULL, NULL);
+                ck_assert_int_eq(bus1_dbus_object_get_handle(exported, &handle), 0);
+                ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
+                ck_assert_str_eq(other_user_calls(path), DBUS_ERROR_ACCESS_DENIED);
+                bus1_dbus_set_check(service, check, &thing);
+                check_result = BUS1_DBUS_CHECK_ALLOW;
+                n_checks = 0;
+                ck_assert_str_eq(other_user_calls(path), "");
+                ck_assert_int_eq(n_checks, 1);
+                free(name);
+                free(path);
+        }
+        /* and by the way of an answer */
+        bus1_dbus_set_check(service, NULL, NULL);
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/give", give_interfaces, NULL, NULL), 0);
+        m = ask_message(new_call(NAME, "/give", NAME, "Give"));
+        ck_assert_int_gt(sd_bus_message_read(m, "o", &given), 0);
+        ck_assert_str_eq(other_user_calls(given), DBUS_ERROR_ACCESS_DENIED);
+        sd_bus_message_unref(m);
+}
+END_TEST
+
+static char *exported_path;
+
+/* Another object takes the path of the exported one. */
+static void replace_exported(void) {
+        struct bus1_dbus_object *other;
+
+        exported = bus1_dbus_object_free(exported);
+        ck_assert_int_eq(bus1_dbus_object_new(service, exported_path, NULL, NULL, &other), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(other, THING, thing_vtable, &thing), 0);
+}
+
+static int check_and_replace(struct bus1_dbus_message *m, const char *interface, const char *member,
+                             int capability, const struct bus1_dbus_credentials *credentials,
+                             void *userdata, DBusError *error) {
+        if (check_result == BUS1_DBUS_CHECK_LATER)
+                later = bus1_dbus_message_ref(m);
+        else
+                replace_exported();
+        return check_result;
+}
+
+/* What was allowed for an object is not allowed for another one. */
+START_TEST(call_that_was_checked_is_for_no_other_object) {
+        sd_bus_message *reply = NULL;
+        uint64_t handle;
+        char *name;
+
+        if (getuid() != 0)
+                return; /* only root has another user */
+        become_other_user();
+        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, NULL, NULL, &exported), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(exported, THING, thing_vtable, &thing), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(exported, &handle), 0);
+        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &exported_path, NULL), 0);
+        bus1_dbus_set_check(service, check_and_replace, NULL);
+        check_result = _i ? BUS1_DBUS_CHECK_LATER : BUS1_DBUS_CHECK_ALLOW;
+        sd_bus_call_method_async(asker, NULL, NAME, exported_path, THING, "Offset", keep_reply,
+                                 &reply, "");
+        if (_i) {
+                UNTIL_ALL(later);
+                replace_exported();
+                ck_assert_int_eq(bus1_dbus_message_continue(later, BUS1_DBUS_CHECK_ALLOW), 0);
+                later = bus1_dbus_message_unref(later);
+        }
+        UNTIL_ALL(reply);
+        ck_assert(sd_bus_message_is_method_error(reply, DBUS_ERROR_UNKNOWN_OBJECT));
+        sd_bus_message_unref(reply);
+        /* but the other one can be called now */
+        bus1_dbus_set_check(service, NULL, NULL);
+        ck_assert_str_eq(other_user_calls(exported_path), DBUS_ERROR_ACCESS_DENIED);
+        free(name);
+        free(exported_path);
 }
 END_TEST
 
@@ -1746,6 +1871,8 @@ static Suite *make_suite(void) {
         tcase_add_checked_fixture(users, setup_users, teardown);
         tcase_set_timeout(users, 60);
         tcase_add_test(users, privileged_members_are_checked);
+        tcase_add_test(users, privileged_members_of_exported_objects_are_checked);
+        tcase_add_loop_test(users, call_that_was_checked_is_for_no_other_object, 0, 2);
         suite_add_tcase(suite, users);
         return suite;
 }
