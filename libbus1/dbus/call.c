@@ -140,6 +140,7 @@ static int send_on_the_way(struct bus1_dbus *bus, uint64_t to, struct wire *wire
         r = use_begin(bus);
         if (r < 0)
                 return r;
+        bus_announce(bus);
         r = find_way_and_send(bus, to, wire, created, n_created, handles, n_handles, p,
                               ret_received);
         use_end(bus);

@@ -8,6 +8,7 @@
 
 #include "libbus1/dbus/property.h"
 #include "libbus1/dbus/tree.h"
+#include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
 /* After a failure, for example because a quota was used up, announce again after this time. */
@@ -212,12 +213,17 @@ static void announce_all(struct bus1_dbus *bus) {
 
         if (bus->is_announcing)
                 return; /* a get function, or the signal itself, sends */
+        if (bus->announce_at > 0 && bus->announce_at > now_ns())
+                return; /* after a failure */
+        if (use_begin(bus) < 0)
+                return;
         bus->is_announcing = true;
         while ((object = bus->unannounced) && announce_object(object) >= 0)
                 forget_unannounced(object);
         bus->is_announcing = false;
         if (bus->unannounced)
                 bus->announce_at = now_ns() + AGAIN_NS;
+        use_end(bus);
 }
 
 void manager_interfaces_added(struct bus1_dbus_object *object) {

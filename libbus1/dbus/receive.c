@@ -180,10 +180,14 @@ static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
         struct bus1_dbus_message *m = NULL;
         struct incoming *incoming;
         struct node *node = NULL;
+        bool is_done;
 
         if (received->type != BUS1_MESSAGE_TYPE_NODE_RELEASE)
                 node = node_find(bus, received->metadata.metadata.id);
-        if (receive_at_once(bus, node, received, &m)) {
+        bus->is_receiving = true;
+        is_done = receive_at_once(bus, node, received, &m);
+        bus->is_receiving = false;
+        if (is_done) {
                 bus1_received_free(received);
                 return 0;
         }
