@@ -119,6 +119,8 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         if (!bus)
                 return NULL;
         bus->leaving = true;
+        bus->announce = NULL; /* no get function runs any more */
+        bus->announce_at = UINT64_MAX;
         reconnect_free(bus);
         while (bus->messages)
                 incoming_message_orphan(bus->messages);
