@@ -108,7 +108,9 @@ struct bus1_dbus {
         struct bus1_dbus_object *unannounced; /* with new interfaces */
         /* announce them, before the program sends anything else; NULL: there are none */
         void (*announce)(struct bus1_dbus *bus);
-        uint64_t announce_at; /* the time by which to do so; UINT64_MAX: none */
+        uint64_t announce_at;    /* the time by which to do so; UINT64_MAX: none */
+        uint64_t announce_pause; /* after a failure; 0: there was none */
+        unsigned announce_round;
         bool is_announcing;
         bool is_receiving;                 /* a message is handled at its reception */
         bool leaving;                      /* bus1_dbus_free() frees the objects */

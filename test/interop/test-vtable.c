@@ -10,6 +10,7 @@
 
 #include "test/interop/members.h"
 
+#include <bus1/dbus-async.h>
 #include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <expat.h>
@@ -1047,6 +1048,106 @@ START_TEST(inner_manager_has_what_is_below_it) {
 }
 END_TEST
 
+/* an object whose values are hard to get */
+
+#define HARD "org.bus1.Hard"
+#define MORE "org.bus1.More"
+
+static int hard_result; /* of its get function */
+static unsigned n_gets;
+static struct bus1_dbus_object *to_extend; /* the get function adds an interface; NULL: to none */
+
+static int get_hard(struct bus1_dbus *bus, const char *path, const char *interface,
+                    const char *property, DBusMessageIter *value, void *userdata,
+                    DBusError *error) {
+        dbus_uint32_t n = 1;
+
+        n_gets++;
+        if (to_extend)
+                ck_assert_int_eq(
+                        bus1_dbus_object_add_interface(to_extend, MORE, second_vtable, &thing), 0);
+        to_extend = NULL;
+        dbus_message_iter_append_basic(value, DBUS_TYPE_UINT32, &n);
+        return hard_result;
+}
+
+static const struct bus1_dbus_vtable hard_vtable[] = {
+        BUS1_DBUS_VTABLE_START(0),
+        BUS1_DBUS_PROPERTY("Hard", "u", get_hard, 0, BUS1_DBUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        BUS1_DBUS_VTABLE_END,
+};
+
+static struct bus1_dbus_object *add_hard(const char *path, int result) {
+        struct bus1_dbus_object *object;
+
+        hard_result = result;
+        n_gets = 0;
+        ck_assert_int_eq(bus1_dbus_object_new(service, path, NULL, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(object, HARD, hard_vtable, NULL), 0);
+        return object;
+}
+
+START_TEST(object_that_fails_keeps_no_other_from_being_announced) {
+        add_managers();
+        settle();
+        forget_signals();
+        add_hard(THINGS "/hard", _i == 0 ? -ENOMEM : -EDQUOT);
+        add_plain(THINGS "/two");
+        UNTIL_ALL(n_signals == 2);
+        expect_signal(0, THINGS "/two");
+        expect_signal(1, THINGS "/hard");
+        expect_signal(1, "STRING \"" HARD "\"");
+        ck_assert_ptr_null(strstr(signals[1], "\"Hard\""));
+        ck_assert_uint_eq(n_gets, 2);
+}
+END_TEST
+
+START_TEST(object_that_fails_is_not_tried_with_every_message) {
+        DBusMessage *m = dbus_message_new_signal(ONE, THING, "Happened");
+
+        add_managers();
+        settle();
+        add_hard(THINGS "/hard", -ENOMEM);
+        for (int i = 0; i < 5; i++)
+                ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
+        ck_assert_uint_eq(n_gets, 1);
+        dbus_message_unref(m);
+}
+END_TEST
+
+START_TEST(interface_that_a_get_function_adds_is_announced) {
+        add_managers();
+        settle();
+        forget_signals();
+        to_extend = add_hard(THINGS "/hard", 0);
+        UNTIL_ALL(n_signals == 2);
+        expect_signal(0, "STRING \"" HARD "\"");
+        ck_assert_ptr_null(strstr(signals[0], MORE));
+        expect_signal(1, "STRING \"" MORE "\"");
+        ck_assert_ptr_null(strstr(signals[1], HARD));
+        settle();
+        ck_assert_int_eq(n_signals, 2);
+}
+END_TEST
+
+static int ignore_message(struct bus1_dbus_message *m, void *userdata) {
+        return 0;
+}
+
+START_TEST(no_get_function_runs_when_the_bus_is_freed) {
+        struct bus1_dbus_slot *slot;
+
+        ck_assert_int_eq(
+                bus1_dbus_add_match(service, &slot, "type='signal'", ignore_message, NULL, NULL),
+                0);
+        add_managers();
+        settle();
+        add_hard(THINGS "/hard", 0);
+        service = bus1_dbus_free(service);
+        ck_assert_uint_eq(n_gets, 0);
+}
+END_TEST
+
 /* fallbacks */
 
 static int BUS1_DBUS_find(struct bus1_dbus *bus, const char *path, const char *interface,
@@ -1732,6 +1833,10 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, object_is_announced_whole_and_before_the_reply);
         tcase_add_test(tcase, object_is_announced_although_the_program_sends_nothing);
         tcase_add_test(tcase, what_the_program_sends_comes_after_the_announcement);
+        tcase_add_loop_test(tcase, object_that_fails_keeps_no_other_from_being_announced, 0, 2);
+        tcase_add_test(tcase, object_that_fails_is_not_tried_with_every_message);
+        tcase_add_test(tcase, interface_that_a_get_function_adds_is_announced);
+        tcase_add_test(tcase, no_get_function_runs_when_the_bus_is_freed);
         tcase_add_test(tcase, inner_manager_has_what_is_below_it);
         tcase_add_test(tcase, fallbacks_answer_as_on_sd_bus);
         tcase_add_test(tcase, handlers_free_what_they_are_called_for);
