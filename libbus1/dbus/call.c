@@ -334,6 +334,8 @@ static int call_and_wait(struct bus1_dbus *bus, uint64_t to, struct wire *wire, 
         r = bus->can_wait ? waiting_run(bus, p, received, &reply) : blocking_run(bus, p, &reply);
         if (r == -ETIMEDOUT && p->error)
                 r = p->error;
+        else if (r == -ETIMEDOUT && p->failure)
+                r = -ENOMEM;
         if (r < 0)
                 pending_cancel(bus, p);
         wait_arm(bus);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <expat.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -1811,6 +1812,54 @@ START_TEST(calls_are_answered_without_memory) {
 }
 END_TEST
 
+static int count_reply(struct bus1_dbus_message *reply, void *userdata) {
+        /* (ck_assert() allocates memory.) */
+        *(unsigned *)userdata += dbus_message_get_type(reply->message) == DBUS_MESSAGE_TYPE_ERROR;
+        return 0;
+}
+
+/*
+ * Each allocation of the caller fails in turn while a call without a time-out ends with an error of
+ * the library: the callee drops it, or (1) the bus goes.
+ */
+START_TEST(call_ends_without_memory) {
+        bool failed = true;
+
+        for (unsigned long n = 1; failed; n++) {
+                DBusMessage *m =
+                        dbus_message_new_method_call(NAME, PATH, NAME, _i == 0 ? "Ignore" : "Keep");
+                unsigned n_replies = 0;
+                unsigned long left = n;
+
+                ck_assert_int_eq(bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, INT_MAX,
+                                                      count_reply, &n_replies, NULL),
+                                 0);
+                dbus_message_unref(m);
+                if (_i == 1)
+                        ck_assert(daemon_stop(&bus_daemon));
+                for (int i = 0; i < 2000 && n_replies == 0; i++) {
+                        if (_i == 0)
+                                bus1_dbus_dispatch(service);
+                        fail_at = left;
+                        bus1_dbus_dispatch(client);
+                        left = fail_at;
+                        fail_at = 0;
+                        usleep(500);
+                }
+                ck_assert_uint_eq(n_replies, 1);
+                failed = left == 0;
+                if (_i == 0)
+                        continue;
+                client = bus1_dbus_free(client);
+                service = bus1_dbus_free(service);
+                ck_assert(daemon_start(&bus_daemon, bridge, ""));
+                ck_assert_int_eq(bus1_dbus_open(&service, bus_daemon.address, NULL), 0);
+                ck_assert_int_eq(bus1_dbus_open(&client, bus_daemon.address, NULL), 0);
+                request();
+        }
+}
+END_TEST
+
 #endif
 
 static Suite *make_suite(void) {
@@ -1846,6 +1895,7 @@ static Suite *make_suite(void) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         tcase_add_test(tcase, nothing_is_half_made_without_memory);
         tcase_add_loop_test(tcase, calls_are_answered_without_memory, 0, 4);
+        tcase_add_loop_test(tcase, call_ends_without_memory, 0, 2);
 #endif
         suite_add_tcase(suite, tcase);
         tcase_add_checked_fixture(users, setup_users, teardown);
