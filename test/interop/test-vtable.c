@@ -1109,9 +1109,9 @@ START_TEST(object_that_fails_is_not_tried_with_every_message) {
         add_managers();
         settle();
         add_hard(THINGS "/hard", -ENOMEM);
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < 50; i++)
                 ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
-        ck_assert_uint_eq(n_gets, 1);
+        ck_assert_uint_le(n_gets, 2); /* the second time after 10 ms */
         dbus_message_unref(m);
 }
 END_TEST
