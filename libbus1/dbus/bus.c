@@ -120,6 +120,8 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         if (!bus)
                 return NULL;
         bus->leaving = true;
+        bus->announce = NULL; /* no get function runs any more */
+        bus->announce_at = UINT64_MAX;
         reconnect_free(bus);
         while (bus->messages)
                 incoming_message_orphan(bus->messages);
@@ -189,12 +191,13 @@ PUBLIC int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop) {
 
         while (!stop || !*stop) {
                 /* If the peer can wait, the wait also receives. So wait first, then dispatch. */
-                bool waits = bus->can_wait && !bus->incoming && !bus->gone;
+                bool waits;
 
                 r = use_begin(bus);
                 if (r < 0)
                         return r;
-                bus_announce(bus);
+                bus_announce(bus); /* this may receive */
+                waits = bus->can_wait && !bus->incoming && !bus->gone;
                 r = waits ? receive_waiting(bus, -1) : 1;
                 use_end(bus);
                 if (r > 0)

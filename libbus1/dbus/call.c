@@ -140,6 +140,7 @@ static int send_on_the_way(struct bus1_dbus *bus, uint64_t to, struct wire *wire
         r = use_begin(bus);
         if (r < 0)
                 return r;
+        bus_announce(bus);
         r = find_way_and_send(bus, to, wire, created, n_created, handles, n_handles, p,
                               ret_received);
         use_end(bus);
@@ -333,6 +334,8 @@ static int call_and_wait(struct bus1_dbus *bus, uint64_t to, struct wire *wire, 
         r = bus->can_wait ? waiting_run(bus, p, received, &reply) : blocking_run(bus, p, &reply);
         if (r == -ETIMEDOUT && p->error)
                 r = p->error;
+        else if (r == -ETIMEDOUT && p->failure)
+                r = -ENOMEM;
         if (r < 0)
                 pending_cancel(bus, p);
         wait_arm(bus);

@@ -170,6 +170,22 @@ static int dispatch_away(struct bus1_dbus *bus) {
         return r;
 }
 
+/* The bus has gone, so all calls end. Returns 0 if there is no memory for the errors of the rest.
+ */
+static int dispatch_lost_call(struct bus1_dbus *bus) {
+        struct pending *p;
+
+        DL_FOREACH(bus->pending, p)
+                if (!p->failure)
+                        break;
+        if (p) {
+                pending_fail(bus, p, DBUS_ERROR_DISCONNECTED, BUS_GONE_TEXT);
+                return 1;
+        }
+        wait_without_peer(bus);
+        return 0;
+}
+
 static int dispatch_one(struct bus1_dbus *bus) {
         int r = 0;
 
@@ -190,10 +206,8 @@ static int dispatch_one(struct bus1_dbus *bus) {
                 return dispatch_first(bus);
         if (pending_expire(bus))
                 return 1;
-        if (r < 0 && bus->pending) {
-                pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED, BUS_GONE_TEXT);
-                return 1;
-        }
+        if (r < 0 && bus->pending)
+                return dispatch_lost_call(bus);
         if (r < 0 && reconnect_begin(bus))
                 return 1;
         if (r < 0)

@@ -8,10 +8,17 @@
 
 #include "libbus1/dbus/property.h"
 #include "libbus1/dbus/tree.h"
+#include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
-/* After a failure, for example because a quota was used up, announce again after this time. */
+/*
+ * After a failure, for example because a quota was used up, announce again after this time, which
+ * doubles as long as nothing can be announced.
+ */
 #define AGAIN_NS (10 * NS_PER_MS)
+#define AGAIN_MAX_NS NS_PER_S
+/* How often the values of an object may fail for lack of memory or a quota, see announce(). */
+#define FAILURES_MAX 2
 
 static const struct branch *manager_find(struct bus1_dbus *bus, const char *path) {
         const struct branch *branch;
@@ -74,10 +81,10 @@ static int append_empty(DBusMessageIter *to, const char *name) {
 }
 
 /*
- * Append the interfaces of a target, only those that were not announced, or all, with the standard
+ * Append the interfaces of a target, only those that are announced now, or all, with the standard
  * ones. Returns their number without the standard ones.
  */
-static int append_interfaces(const struct target *target, bool unannounced, bool standard,
+static int append_interfaces(const struct target *target, bool only_new, bool standard,
                              enum property_choice choice, DBusMessageIter *to, DBusError *error) {
         DBusMessageIter array;
         struct walk walk;
@@ -88,7 +95,7 @@ static int append_interfaces(const struct target *target, bool unannounced, bool
         walk_begin(&walk, target, NULL);
         while (r >= 0 && (r = walk_next(&walk, MEMBER_METHOD, NULL, error)) > 0) {
                 r = walk_is_first(&walk, error);
-                if (r <= 0 || (unannounced && walk.interface->announced))
+                if (r <= 0 || (only_new && !walk.interface->of_fallback && !walk.interface->is_new))
                         continue;
                 if (standard && n == 0)
                         r = append_standard(target->bus, target->path, append_empty, &array);
@@ -145,54 +152,73 @@ static DBusMessage *signal_new(const char *manager, const char *member, const ch
         return signal;
 }
 
-/* Emit InterfacesAdded, unless it would have no interface. Returns their number. */
-static int emit_added(const struct target *target, const char *manager, bool unannounced,
-                      bool standard, enum property_choice choice) {
+/*
+ * Emit InterfacesAdded, unless it would have no interface. Returns their number. *ret_made: what
+ * failed was not a get function, but the sending.
+ */
+static int emit_added(const struct target *target, const char *manager, bool only_new,
+                      bool standard, enum property_choice choice, bool *ret_made) {
         CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
         DBusMessageIter iter;
         int r, n;
 
+        *ret_made = false;
         signal = signal_new(manager, "InterfacesAdded", target->path, &iter);
         if (!signal)
                 return -ENOMEM;
-        n = append_interfaces(target, unannounced, standard, choice, &iter, NULL);
+        n = append_interfaces(target, only_new, standard, choice, &iter, NULL);
         if (n <= 0)
                 return n;
+        *ret_made = true;
         r = bus1_dbus_emit(target->bus, signal);
         return r < 0 ? r : n;
 }
 
-/*
- * Emit InterfacesAdded. If a get function fails, the signal has no properties: then clients can ask
- * for them.
- */
-static int announce(const struct target *target, const char *manager, bool unannounced,
-                    bool standard) {
-        int r;
-
-        r = emit_added(target, manager, unannounced, standard, PROPERTIES_KEPT);
-        if (r < 0 && r != -ENOMEM && r != -EDQUOT && r != -ENOTCONN && r != -ECHILD)
-                r = emit_added(target, manager, unannounced, standard, PROPERTIES_NONE);
-        return r;
+/* Does the error pass, so that announcing again may help? */
+static bool is_temporary(int r) {
+        return r == -ENOMEM || r == -EDQUOT;
 }
 
-static int announce_object(struct bus1_dbus_object *object) {
+/*
+ * Emit InterfacesAdded. If a get function fails, the signal has no properties: then clients can ask
+ * for them. If that may help, the caller tries again a few times instead.
+ */
+static int announce(const struct target *target, const char *manager, bool only_new, bool standard,
+                    bool tries_again, bool *ret_made) {
+        int r;
+
+        r = emit_added(target, manager, only_new, standard, PROPERTIES_KEPT, ret_made);
+        if (r >= 0 || r == -ENOTCONN || r == -ECHILD ||
+            (is_temporary(r) && (*ret_made || tries_again)))
+                return r;
+        return emit_added(target, manager, only_new, standard, PROPERTIES_NONE, ret_made);
+}
+
+/*
+ * Announce the interfaces that the object has now. Its get functions may add more, for which the
+ * object is announced once more.
+ */
+static int announce_object(struct bus1_dbus_object *object, bool *ret_made) {
         const char *manager = manager_path(object->bus, object->path);
         struct target target = target_of_object(object);
         struct interface *interface;
         int r = 0;
 
+        *ret_made = false;
+        DL_FOREACH(object->interfaces, interface)
+                interface->is_new = !interface->announced;
         if (manager)
-                r = announce(&target, manager, true, !object->is_announced);
-        /* without memory or a quota, try again */
-        if (r == -ENOMEM || r == -EDQUOT)
-                return r;
+                r = announce(&target, manager, true, !object->is_announced,
+                             object->n_failures + 1 < FAILURES_MAX, ret_made);
         DL_FOREACH(object->interfaces, interface) {
-                interface->announced = true;
-                object->is_announced = true;
+                if (interface->is_new && !is_temporary(r))
+                        interface->announced = object->is_announced = true;
+                interface->is_new = false;
         }
-        return 0;
+        return is_temporary(r) ? r : 0;
 }
+
+static void announce_all(struct bus1_dbus *bus);
 
 static void forget_unannounced(struct bus1_dbus_object *object) {
         struct bus1_dbus *bus = object->bus;
@@ -207,24 +233,77 @@ static void forget_unannounced(struct bus1_dbus_object *object) {
         }
 }
 
-static void announce_all(struct bus1_dbus *bus) {
+static void remember_unannounced(struct bus1_dbus_object *object) {
+        struct bus1_dbus *bus = object->bus;
+
+        if (!object->is_unannounced)
+                DL_APPEND2(bus->unannounced, object, prev_unannounced, next_unannounced);
+        object->is_unannounced = true;
+        bus->announce = announce_all;
+}
+
+/* The first object that has not failed in this round. */
+static struct bus1_dbus_object *find_unannounced(struct bus1_dbus *bus) {
+        struct bus1_dbus_object *object = bus->unannounced;
+
+        while (object && object->failed_in == bus->announce_round)
+                object = object->next_unannounced;
+        return object;
+}
+
+/*
+ * Announce each object. One that fails goes to the end, so that it does not keep others from being
+ * announced. If the signal itself cannot be sent, those of others could not be sent either. Returns
+ * their number.
+ */
+static unsigned announce_round(struct bus1_dbus *bus) {
         struct bus1_dbus_object *object;
+        bool made = false;
+        unsigned n = 0;
+
+        bus->announce_round++;
+        while (!made && (object = find_unannounced(bus))) {
+                forget_unannounced(object);
+                if (announce_object(object, &made) >= 0) {
+                        object->n_failures = 0;
+                        made = false;
+                        n++;
+                        continue;
+                }
+                if (!made)
+                        object->n_failures++;
+                object->failed_in = bus->announce_round;
+                remember_unannounced(object);
+        }
+        return n;
+}
+
+static void announce_all(struct bus1_dbus *bus) {
+        uint64_t pause = bus->announce_pause * 2;
 
         if (bus->is_announcing)
                 return; /* a get function, or the signal itself, sends */
+        if (bus->announce_at > 0 && bus->announce_at > now_ns())
+                return; /* after a failure */
+        if (use_begin(bus) < 0)
+                return;
         bus->is_announcing = true;
-        while ((object = bus->unannounced) && announce_object(object) >= 0)
-                forget_unannounced(object);
+        if (announce_round(bus) > 0 || pause < AGAIN_NS)
+                pause = AGAIN_NS;
         bus->is_announcing = false;
-        if (bus->unannounced)
-                bus->announce_at = now_ns() + AGAIN_NS;
+        bus->announce_pause = 0;
+        if (bus->unannounced) {
+                bus->announce_pause = pause < AGAIN_MAX_NS ? pause : AGAIN_MAX_NS;
+                bus->announce_at = now_ns() + bus->announce_pause;
+        }
+        use_end(bus);
 }
 
 void manager_interfaces_added(struct bus1_dbus_object *object) {
         struct bus1_dbus *bus = object->bus;
         struct interface *interface;
 
-        if (!object->path || bus->n_managers == 0) {
+        if (!object->path || bus->n_managers == 0 || bus->leaving) {
                 DL_FOREACH(object->interfaces, interface) {
                         interface->announced = true;
                         object->is_announced = true;
@@ -233,9 +312,7 @@ void manager_interfaces_added(struct bus1_dbus_object *object) {
         }
         if (object->is_unannounced)
                 return;
-        object->is_unannounced = true;
-        DL_APPEND2(bus->unannounced, object, prev_unannounced, next_unannounced);
-        bus->announce = announce_all;
+        remember_unannounced(object);
         bus->announce_at = 0;
         /* dispatch announces when the handler returns */
         if (bus->n_dispatching == 0)
@@ -356,6 +433,7 @@ PUBLIC int bus1_dbus_object_add_manager(struct bus1_dbus_object *object) {
 PUBLIC int bus1_dbus_emit_object_added(struct bus1_dbus *bus, const char *path) {
         struct target target;
         const char *manager;
+        bool made;
         int r;
 
         if (!bus || !path || !dbus_validate_path(path, NULL))
@@ -364,7 +442,7 @@ PUBLIC int bus1_dbus_emit_object_added(struct bus1_dbus *bus, const char *path) 
         if (!manager)
                 return -ESRCH;
         target = target_at_path(bus, path);
-        r = announce(&target, manager, false, true);
+        r = announce(&target, manager, false, true, true, &made);
         return r < 0 ? r : r == 0 ? -ENOENT : 0;
 }
 

@@ -7,10 +7,10 @@
  * The manager of a path is the nearest one above it. It has GetManagedObjects, and emits
  * InterfacesAdded and InterfacesRemoved.
  *
- * New interfaces are announced late: the object joins bus->unannounced, and send_wire() announces
- * all such objects before it sends anything else. So an object is announced as a whole, and before
- * anything that the program says about it. If the program sends nothing, dispatch and the waiting
- * functions announce.
+ * New interfaces are announced late: the object joins bus->unannounced, and each function that
+ * sends for the program first announces all such objects (bus_announce()). So an object is
+ * announced as a whole, and before anything that the program says about it. If the program sends
+ * nothing, dispatch and the waiting functions announce.
  */
 
 #include "libbus1/dbus/target.h"

@@ -107,10 +107,13 @@ struct bus1_dbus {
         unsigned n_enumerators;
         unsigned n_managers;
         struct bus1_dbus_object *unannounced; /* with new interfaces */
-        /* announce them, before anything else is sent; NULL: there are none */
+        /* announce them, before the program sends anything else; NULL: there are none */
         void (*announce)(struct bus1_dbus *bus);
-        uint64_t announce_at; /* the time by which to do so; UINT64_MAX: none */
+        uint64_t announce_at;    /* the time by which to do so; UINT64_MAX: none */
+        uint64_t announce_pause; /* after a failure; 0: there was none */
+        unsigned announce_round;
         bool is_announcing;
+        bool is_receiving;                 /* a message is handled at its reception */
         bool leaving;                      /* bus1_dbus_free() frees the objects */
         struct incoming_message *messages; /* all that are still referenced */
         struct bus1_dbus_message *current; /* whose handler runs; NULL: none */
@@ -154,9 +157,14 @@ static inline bool message_is(DBusMessage *message, int type) {
         return message && dbus_message_get_type(message) == type;
 }
 
-/* Announce what is not announced yet. */
+/*
+ * Announce what is not announced yet. This runs get functions of the program, which may call and so
+ * receive: channels, nodes and subscribers can be gone afterwards. So a function that sends for the
+ * program calls this first, before it looks anything up, and what the library sends for itself is
+ * not preceded by this. While the library handles a message at its reception, this does nothing.
+ */
 static inline void bus_announce(struct bus1_dbus *bus) {
-        if (bus->announce)
+        if (bus->announce && !bus->is_receiving)
                 bus->announce(bus);
 }
 

@@ -328,7 +328,6 @@ int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
                 to = bus->session;
         if (to == BUS1_INVALID || bus->gone)
                 return -ENOTCONN;
-        bus_announce(bus);
         for (size_t i = 0; i < n_created; i++)
                 transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)
@@ -384,7 +383,10 @@ int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
 PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
         if (!message_is(signal, DBUS_MESSAGE_TYPE_SIGNAL))
                 return -EINVAL;
-        if (bus && bus->restoring)
+        if (!bus)
+                return -EINVAL;
+        bus_announce(bus);
+        if (bus->restoring)
                 return -ENOTCONN;
         return send_message(bus, BUS1_DBUS_BUS, signal, NULL, 0, NULL, 0);
 }
@@ -435,9 +437,14 @@ static int reply_send(struct incoming_message *m, const struct wire *wire, const
         return send_wire(bus, m->reply_handle, wire, NULL, 0, handles, n_handles, 0, NULL);
 }
 
-/* May the call be answered like this? Returns 0 or the error of bus1_dbus_reply(). */
+/*
+ * May the call be answered like this? Returns 0 or the error of bus1_dbus_reply(). Announces
+ * objects, which runs functions of the program. So nothing of the call may be kept from before.
+ */
 static int reply_check(const struct incoming_message *m, const uint64_t *handles,
                        size_t n_handles) {
+        if (!m->replied && m->public.bus)
+                bus_announce(m->public.bus);
         if (m->replied)
                 return -EALREADY;
         if (!m->public.bus)

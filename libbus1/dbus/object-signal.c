@@ -23,6 +23,7 @@ int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal) {
         r = use_begin(bus);
         if (r < 0)
                 return r;
+        bus_announce(bus);
         /* without a bus there may be holders of the handle */
         if (bus->address || object->node == BUS1_INVALID)
                 r = bus1_dbus_emit(bus, signal);

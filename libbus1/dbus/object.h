@@ -31,6 +31,7 @@ struct interface {
         void *userdata;
         bool of_fallback;
         bool announced; /* InterfacesAdded was sent, or need not be */
+        bool is_new;    /* it is announced now */
         struct interface *prev, *next;
 };
 
@@ -53,6 +54,8 @@ struct bus1_dbus_object {
         /* see manager.h */
         bool is_announced;   /* InterfacesAdded was sent, or need not be */
         bool is_unannounced; /* in bus->unannounced: there are new interfaces */
+        unsigned n_failures; /* how often its values could not be had for an announcement */
+        unsigned failed_in;  /* bus->announce_round when it last failed */
         struct bus1_dbus_object *prev_unannounced, *next_unannounced;
 };
 

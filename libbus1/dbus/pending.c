@@ -14,6 +14,9 @@
 #include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/use.h"
 
+/* When there is no memory for an error, make it after this time. */
+#define AGAIN_NS (10 * NS_PER_MS)
+
 void pending_init(struct pending *p) {
         p->node = p->former = p->via = BUS1_INVALID;
 }
@@ -58,11 +61,15 @@ int pending_move(struct bus1_dbus *bus, struct pending *p, uint64_t node) {
         return 0;
 }
 
-void pending_abort(struct bus1_dbus *bus, struct pending *p, int error) {
+static void move_deadline(struct bus1_dbus *bus, struct pending *p, uint64_t deadline) {
         DL_DELETE(bus->pending, p);
-        p->error = error;
-        p->deadline = 0;
+        p->deadline = deadline;
         pending_insert(bus, p);
+}
+
+void pending_abort(struct bus1_dbus *bus, struct pending *p, int error) {
+        p->error = error;
+        move_deadline(bus, p, 0);
 }
 
 void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus_message *reply) {
@@ -82,12 +89,32 @@ void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus
         bus1_dbus_message_unref(reply);
 }
 
-void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text) {
+static int fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text) {
         struct bus1_dbus_message *m = NULL;
+        int r;
 
-        if (!p->is_quiet && incoming_message_new_error(bus, p->serial, name, text, &m) < 0)
-                return;
+        if (!p->is_quiet) {
+                r = incoming_message_new_error(bus, p->serial, name, text, &m);
+                if (r < 0) {
+                        move_deadline(bus, p, now_ns() + AGAIN_NS);
+                        return r;
+                }
+        }
         pending_complete(bus, p, m);
+        return 0;
+}
+
+void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text) {
+        p->failure = name;
+        p->failure_text = text;
+        (void)fail(bus, p, name, text);
+}
+
+void pending_fail_in_dispatch(struct bus1_dbus *bus, struct pending *p, const char *name,
+                              const char *text) {
+        p->failure = name;
+        p->failure_text = text;
+        move_deadline(bus, p, 0);
 }
 
 bool pending_expire(struct bus1_dbus *bus) {
@@ -96,10 +123,13 @@ bool pending_expire(struct bus1_dbus *bus) {
 
         if (!p || p->deadline == UINT64_MAX || p->deadline > now_ns())
                 return false;
-        use_release(bus, p->node);
-        if (p->error)
-                pending_fail(bus, p, error_name_from_errno(p->error, name),
-                             error_text_from_errno(p->error));
+        if (!p->failure)
+                use_release(bus, p->node);
+        if (p->failure)
+                (void)fail(bus, p, p->failure, p->failure_text);
+        else if (p->error)
+                (void)fail(bus, p, error_name_from_errno(p->error, name),
+                           error_text_from_errno(p->error));
         else
                 pending_fail(bus, p, DBUS_ERROR_TIMEOUT, "No reply within the time-out");
         return true;

@@ -21,11 +21,13 @@ struct pending {
         uint64_t node;   /* the one-shot node that the reply arrives on */
         uint64_t former; /* the node before that; BUS1_INVALID: none */
         uint32_t serial;
-        uint64_t deadline; /* CLOCK_MONOTONIC, nanoseconds; UINT64_MAX: none; 0: see error */
+        uint64_t deadline; /* CLOCK_MONOTONIC, nanoseconds; UINT64_MAX: none; 0: it ends as soon as
+                              it may */
         int error;         /* a negative errno with which the call is going to end; 0: none */
-        bool at_reception; /* its reply is handled at reception, not in dispatch */
-        bool lazy;         /* its reply needs no DBusMessage at first, see lazy.h */
-        bool is_quiet;     /* of the library itself: fn gets NULL instead of an error made here */
+        const char *failure, *failure_text; /* see pending_fail(); NULL: it has not failed */
+        bool at_reception;                  /* its reply is handled at reception, not in dispatch */
+        bool lazy;     /* its reply needs no DBusMessage at first, see lazy.h */
+        bool is_quiet; /* of the library itself: fn gets NULL instead of an error made here */
         /* how a call through a looked-up handle was sent, see channel.h */
         uint64_t via;              /* the looked-up handle; BUS1_INVALID: another one */
         uint64_t number;           /* among the messages through the bus, or through channels */
@@ -55,9 +57,13 @@ void pending_abort(struct bus1_dbus *bus, struct pending *p, int error);
 /* End the call and pass the reply to its handler. Takes over the reference of reply. */
 void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus_message *reply);
 /*
- * End the call with an error that the library makes. When memory runs out, a call of the program
- * stays pending until its time-out; one of the library ends in any case.
+ * End the call with an error that the library makes, of which the texts are static. When memory
+ * runs out, a call of the program stays pending a little longer, and pending_expire() ends it; one
+ * of the library ends in any case.
  */
 void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text);
+/* The same, but only pending_expire() ends the call. */
+void pending_fail_in_dispatch(struct bus1_dbus *bus, struct pending *p, const char *name,
+                              const char *text);
 /* If the deadline of the first call has passed, or it was aborted, end it and return true. */
 bool pending_expire(struct bus1_dbus *bus);

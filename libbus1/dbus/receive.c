@@ -58,7 +58,6 @@ static bool bus_has_hung_up(struct bus1_dbus *bus) {
 
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received) {
         struct bus1_dbus_message *m;
-        char name[ERROR_NAME_MAX];
         int r;
 
         if (received->type != BUS1_MESSAGE_TYPE_USER) {
@@ -77,7 +76,8 @@ void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_receive
         else
                 r = incoming_message_new(bus, received, node_find(bus, p->node), &m);
         if (r < 0) {
-                pending_fail(bus, p, error_name_from_errno(r, name),
+                pending_fail(bus, p,
+                             r == -ENOMEM ? DBUS_ERROR_NO_MEMORY : DBUS_ERROR_INCONSISTENT_MESSAGE,
                              "The reply is not a valid message, or there is no memory for it");
                 return;
         }
@@ -180,10 +180,14 @@ static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
         struct bus1_dbus_message *m = NULL;
         struct incoming *incoming;
         struct node *node = NULL;
+        bool is_done;
 
         if (received->type != BUS1_MESSAGE_TYPE_NODE_RELEASE)
                 node = node_find(bus, received->metadata.metadata.id);
-        if (receive_at_once(bus, node, received, &m)) {
+        bus->is_receiving = true;
+        is_done = receive_at_once(bus, node, received, &m);
+        bus->is_receiving = false;
+        if (is_done) {
                 bus1_received_free(received);
                 return 0;
         }
@@ -192,6 +196,9 @@ static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
                 bus1_dbus_message_unref(m);
                 if (is_end_of_session(bus, received))
                         bus->gone = true;
+                if (node && node->kind == NODE_REPLY)
+                        pending_fail_in_dispatch(bus, node->data, DBUS_ERROR_NO_MEMORY,
+                                                 "There is no memory for the reply");
                 release_transfers(bus, received);
                 bus1_received_free(received);
                 return -ENOMEM;
@@ -216,15 +223,18 @@ static bool is_about_message(int r) {
 static void discard(struct bus1_dbus *bus) {
         struct bus1_message message = {.type = BUS1_INVALID};
         struct bus1_metadata metadata;
+        struct pending *p;
         struct node *node;
 
         if (bus1_client_recv(bus->client, BUS1_RECV_FLAG_DISCARD, &metadata, &message) < 0 ||
             message.type != BUS1_MESSAGE_TYPE_USER)
                 return;
         node = node_find(bus, ids_from_peer(bus, metadata.id));
-        if (node && node->kind == NODE_REPLY)
-                pending_fail(bus, node->data, DBUS_ERROR_LIMITS_EXCEEDED,
-                             "This process cannot have the descriptors of the reply");
+        p = node && node->kind == NODE_REPLY ? node->data : NULL;
+        if (p) /* handlers of the program do not run at reception */
+                (p->at_reception ? pending_fail : pending_fail_in_dispatch)(
+                        bus, p, DBUS_ERROR_LIMITS_EXCEEDED,
+                        "This process cannot have the descriptors of the reply");
         else if (node && node_is_channel(node))
                 channel_node_accepted(node);
 }

@@ -40,12 +40,15 @@ void wait_arm(struct bus1_dbus *bus) {
         bus->timer_armed = due;
 }
 
-void wait_end(struct bus1_dbus *bus) {
-        const int fds[] = {bus->timer_fd, bus1_client_get_fd(bus->client), bus->socket_fd};
-
+void wait_without_peer(struct bus1_dbus *bus) {
         /* A descriptor that cannot be taken out is closed already, or was never there. */
-        for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
-                epoll_ctl(bus->epoll_fd, EPOLL_CTL_DEL, fds[i], NULL);
+        epoll_ctl(bus->epoll_fd, EPOLL_CTL_DEL, bus1_client_get_fd(bus->client), NULL);
+        epoll_ctl(bus->epoll_fd, EPOLL_CTL_DEL, bus->socket_fd, NULL);
+}
+
+void wait_end(struct bus1_dbus *bus) {
+        wait_without_peer(bus);
+        epoll_ctl(bus->epoll_fd, EPOLL_CTL_DEL, bus->timer_fd, NULL);
 }
 
 static int wait_for(struct pollfd *p, nfds_t n, int timeout_ms) {

@@ -30,5 +30,7 @@ int wait_for_peer(struct bus1_dbus *bus, int timeout_ms);
 uint64_t wait_due(const struct bus1_dbus *bus);
 /* Set the timer for received messages and the next time-out. It may also expire earlier. */
 void wait_arm(struct bus1_dbus *bus);
+/* The bus has gone, but calls wait for their end: the descriptor shows only that these are due. */
+void wait_without_peer(struct bus1_dbus *bus);
 /* The bus has gone: the descriptor that programs poll is not readable any more. */
 void wait_end(struct bus1_dbus *bus);

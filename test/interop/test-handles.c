@@ -11,6 +11,7 @@
 
 #include "test/interop/members.h"
 
+#include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -606,6 +607,103 @@ START_TEST(object_may_be_freed_while_it_has_a_channel) {
 }
 END_TEST
 
+/* what the next get function does; NULL: nothing */
+static void (*in_get)(struct bus1_dbus *bus);
+static struct bus1_dbus *monitor;
+
+static int get_by_calling(struct bus1_dbus *bus, const char *path, const char *interface,
+                          const char *property, DBusMessageIter *value, void *userdata,
+                          DBusError *error) {
+        void (*fn)(struct bus1_dbus * bus) = in_get;
+        dbus_uint32_t n = 1;
+
+        in_get = NULL;
+        if (fn)
+                fn(bus);
+        return dbus_message_iter_append_basic(value, DBUS_TYPE_UINT32, &n) ? 0 : -ENOMEM;
+}
+
+static const struct bus1_dbus_vtable calling_vtable[] = {
+        BUS1_DBUS_VTABLE_START(0),
+        BUS1_DBUS_PROPERTY("Number", "u", get_by_calling, 0,
+                           BUS1_DBUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        BUS1_DBUS_VTABLE_END,
+};
+
+/* Call the bus, which receives what has come, while the others go on. */
+static void call_for_a_while(struct bus1_dbus *bus) {
+        struct bus1_dbus *members[] = {service, client, third};
+        DBusMessage *m;
+
+        for (int i = 0; i < 50; i++) {
+                for (size_t j = 0; j < 3; j++)
+                        if (members[j] && members[j] != bus)
+                                bus1_dbus_dispatch(members[j]);
+                m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+                                                 DBUS_INTERFACE_PEER, "Ping");
+                ck_assert_int_eq(bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, 10000, NULL, NULL),
+                                 0);
+                dbus_message_unref(m);
+                usleep(1000);
+        }
+}
+
+/* The next thing that the member sends is the announcement of an object with a get function. */
+static void announce_next(struct bus1_dbus *bus, void (*fn)(struct bus1_dbus *bus)) {
+        struct bus1_dbus_object *object;
+
+        ck_assert_int_eq(bus1_dbus_object_new(bus, "/manager", NULL, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_manager(object), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(bus, "/manager/object", NULL, NULL, &object), 0);
+        in_get = fn;
+        ck_assert_int_eq(
+                bus1_dbus_object_add_interface(object, "org.bus1.Calling", calling_vtable, NULL),
+                0);
+}
+
+static void monitor_in_get(struct bus1_dbus *bus) {
+        monitor = monitor_new(see, NULL);
+        call_for_a_while(bus);
+}
+
+/* A get function that calls receives the end of the channel that a message is to take. */
+START_TEST(channel_may_close_while_a_get_function_calls) {
+        until_direct();
+        taken.n = 0;
+        announce_next(client, monitor_in_get);
+        send_note(1);
+        ck_assert_ptr_null(in_get);
+        send_call(2, NULL, 0, NULL);
+        UNTIL(n_open == 0);
+        ck_assert_ptr_null(last_error);
+        expect_order(2);
+        bus1_dbus_free(monitor);
+}
+END_TEST
+
+static uint64_t another; /* look-up, of the third member */
+
+static void release_in_get(struct bus1_dbus *bus) {
+        bus1_dbus_release(third, another);
+        call_for_a_while(bus);
+}
+
+/* The owner closes a channel, and only after that it announces an object. */
+START_TEST(get_function_may_call_when_a_channel_is_closed) {
+        until_direct();
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        another = look_up(third, NAME, NULL);
+        for (uint32_t i = 0; i < 10; i++)
+                dbus_message_unref(call_message(third, another, take_new(i)).reply);
+        ck_assert(taken.direct[taken.n - 1]);
+        announce_next(service, release_in_get);
+        bus1_dbus_release(client, handle);
+        UNTIL(!in_get);
+        handle = look_up(client, NAME, NULL);
+        ck_assert_ptr_null(take(0));
+}
+END_TEST
+
 /* What a caller keeps for an owner that hangs: few descriptors and handles. */
 START_TEST(little_is_kept_for_an_owner_that_hangs) {
         uint64_t own[250], control = control_new();
@@ -1008,6 +1106,8 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, little_is_kept_for_an_owner_that_hangs);
         tcase_add_test(tcase, channel_ends_although_the_owner_does_not_dispatch);
         tcase_add_test(tcase, object_may_be_freed_while_it_has_a_channel);
+        tcase_add_test(tcase, channel_may_close_while_a_get_function_calls);
+        tcase_add_test(tcase, get_function_may_call_when_a_channel_is_closed);
         suite_add_tcase(suite, tcase);
         tcase = tcase_create("slow");
         tcase_add_checked_fixture(tcase, start, members_teardown);

@@ -10,10 +10,12 @@
 
 #include "test/interop/members.h"
 
+#include <bus1/dbus-async.h>
 #include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <expat.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -1047,6 +1049,106 @@ START_TEST(inner_manager_has_what_is_below_it) {
 }
 END_TEST
 
+/* an object whose values are hard to get */
+
+#define HARD "org.bus1.Hard"
+#define MORE "org.bus1.More"
+
+static int hard_result; /* of its get function */
+static unsigned n_gets;
+static struct bus1_dbus_object *to_extend; /* the get function adds an interface; NULL: to none */
+
+static int get_hard(struct bus1_dbus *bus, const char *path, const char *interface,
+                    const char *property, DBusMessageIter *value, void *userdata,
+                    DBusError *error) {
+        dbus_uint32_t n = 1;
+
+        n_gets++;
+        if (to_extend)
+                ck_assert_int_eq(
+                        bus1_dbus_object_add_interface(to_extend, MORE, second_vtable, &thing), 0);
+        to_extend = NULL;
+        dbus_message_iter_append_basic(value, DBUS_TYPE_UINT32, &n);
+        return hard_result;
+}
+
+static const struct bus1_dbus_vtable hard_vtable[] = {
+        BUS1_DBUS_VTABLE_START(0),
+        BUS1_DBUS_PROPERTY("Hard", "u", get_hard, 0, BUS1_DBUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        BUS1_DBUS_VTABLE_END,
+};
+
+static struct bus1_dbus_object *add_hard(const char *path, int result) {
+        struct bus1_dbus_object *object;
+
+        hard_result = result;
+        n_gets = 0;
+        ck_assert_int_eq(bus1_dbus_object_new(service, path, NULL, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(object, HARD, hard_vtable, NULL), 0);
+        return object;
+}
+
+START_TEST(object_that_fails_keeps_no_other_from_being_announced) {
+        add_managers();
+        settle();
+        forget_signals();
+        add_hard(THINGS "/hard", _i == 0 ? -ENOMEM : -EDQUOT);
+        add_plain(THINGS "/two");
+        UNTIL_ALL(n_signals == 2);
+        expect_signal(0, THINGS "/two");
+        expect_signal(1, THINGS "/hard");
+        expect_signal(1, "STRING \"" HARD "\"");
+        ck_assert_ptr_null(strstr(signals[1], "\"Hard\""));
+        ck_assert_uint_eq(n_gets, 2);
+}
+END_TEST
+
+START_TEST(object_that_fails_is_not_tried_with_every_message) {
+        DBusMessage *m = dbus_message_new_signal(ONE, THING, "Happened");
+
+        add_managers();
+        settle();
+        add_hard(THINGS "/hard", -ENOMEM);
+        for (int i = 0; i < 50; i++)
+                ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
+        ck_assert_uint_le(n_gets, 2); /* the second time after 10 ms */
+        dbus_message_unref(m);
+}
+END_TEST
+
+START_TEST(interface_that_a_get_function_adds_is_announced) {
+        add_managers();
+        settle();
+        forget_signals();
+        to_extend = add_hard(THINGS "/hard", 0);
+        UNTIL_ALL(n_signals == 2);
+        expect_signal(0, "STRING \"" HARD "\"");
+        ck_assert_ptr_null(strstr(signals[0], MORE));
+        expect_signal(1, "STRING \"" MORE "\"");
+        ck_assert_ptr_null(strstr(signals[1], HARD));
+        settle();
+        ck_assert_int_eq(n_signals, 2);
+}
+END_TEST
+
+static int ignore_message(struct bus1_dbus_message *m, void *userdata) {
+        return 0;
+}
+
+START_TEST(no_get_function_runs_when_the_bus_is_freed) {
+        struct bus1_dbus_slot *slot;
+
+        ck_assert_int_eq(
+                bus1_dbus_add_match(service, &slot, "type='signal'", ignore_message, NULL, NULL),
+                0);
+        add_managers();
+        settle();
+        add_hard(THINGS "/hard", 0);
+        service = bus1_dbus_free(service);
+        ck_assert_uint_eq(n_gets, 0);
+}
+END_TEST
+
 /* fallbacks */
 
 static int BUS1_DBUS_find(struct bus1_dbus *bus, const char *path, const char *interface,
@@ -1835,6 +1937,54 @@ START_TEST(calls_are_answered_without_memory) {
 }
 END_TEST
 
+static int count_reply(struct bus1_dbus_message *reply, void *userdata) {
+        /* (ck_assert() allocates memory.) */
+        *(unsigned *)userdata += dbus_message_get_type(reply->message) == DBUS_MESSAGE_TYPE_ERROR;
+        return 0;
+}
+
+/*
+ * Each allocation of the caller fails in turn while a call without a time-out ends with an error of
+ * the library: the callee drops it, or (1) the bus goes.
+ */
+START_TEST(call_ends_without_memory) {
+        bool failed = true;
+
+        for (unsigned long n = 1; failed; n++) {
+                DBusMessage *m =
+                        dbus_message_new_method_call(NAME, PATH, NAME, _i == 0 ? "Ignore" : "Keep");
+                unsigned n_replies = 0;
+                unsigned long left = n;
+
+                ck_assert_int_eq(bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, INT_MAX,
+                                                      count_reply, &n_replies, NULL),
+                                 0);
+                dbus_message_unref(m);
+                if (_i == 1)
+                        ck_assert(daemon_stop(&bus_daemon));
+                for (int i = 0; i < 2000 && n_replies == 0; i++) {
+                        if (_i == 0)
+                                bus1_dbus_dispatch(service);
+                        fail_at = left;
+                        bus1_dbus_dispatch(client);
+                        left = fail_at;
+                        fail_at = 0;
+                        usleep(500);
+                }
+                ck_assert_uint_eq(n_replies, 1);
+                failed = left == 0;
+                if (_i == 0)
+                        continue;
+                client = bus1_dbus_free(client);
+                service = bus1_dbus_free(service);
+                ck_assert(daemon_start(&bus_daemon, bridge, ""));
+                ck_assert_int_eq(bus1_dbus_open(&service, bus_daemon.address, NULL), 0);
+                ck_assert_int_eq(bus1_dbus_open(&client, bus_daemon.address, NULL), 0);
+                request();
+        }
+}
+END_TEST
+
 #endif
 
 static Suite *make_suite(void) {
@@ -1857,6 +2007,10 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, object_is_announced_whole_and_before_the_reply);
         tcase_add_test(tcase, object_is_announced_although_the_program_sends_nothing);
         tcase_add_test(tcase, what_the_program_sends_comes_after_the_announcement);
+        tcase_add_loop_test(tcase, object_that_fails_keeps_no_other_from_being_announced, 0, 2);
+        tcase_add_test(tcase, object_that_fails_is_not_tried_with_every_message);
+        tcase_add_test(tcase, interface_that_a_get_function_adds_is_announced);
+        tcase_add_test(tcase, no_get_function_runs_when_the_bus_is_freed);
         tcase_add_test(tcase, inner_manager_has_what_is_below_it);
         tcase_add_test(tcase, fallbacks_answer_as_on_sd_bus);
         tcase_add_test(tcase, handlers_free_what_they_are_called_for);
@@ -1866,6 +2020,7 @@ static Suite *make_suite(void) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         tcase_add_test(tcase, nothing_is_half_made_without_memory);
         tcase_add_loop_test(tcase, calls_are_answered_without_memory, 0, 4);
+        tcase_add_loop_test(tcase, call_ends_without_memory, 0, 2);
 #endif
         suite_add_tcase(suite, tcase);
         tcase_add_checked_fixture(users, setup_users, teardown);
