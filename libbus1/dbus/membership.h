@@ -26,10 +26,10 @@
  * receive.h). Dispatch then handles the queue, one message at a time.
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
- * lowest to the highest: error, exists, wire, plain, address, join, ids, use, slot, standing,
- * message-limits, tree, table, values-walk < lazy, node, spent < message < channel-node, outgoing,
- * subscriber, values-append, values-read < pending, object, object-signal, interface < wait, target
- * < quiet < channel < session < receive < call < request, driver < driver-async, subscribe <
+ * lowest to the highest: error, exists, wire, plain, address, join, ids, use, slot, message-limits,
+ * tree, table, values-walk < lazy, node, spent < message < channel-node, outgoing, subscriber,
+ * values-append, values-read < pending, object, standing, object-signal, interface < wait, target <
+ * quiet < channel < session < receive < call < request, driver < driver-async, subscribe <
  * subscribe-handle, watch-name, values-call < access, answer, property < changed, manager,
  * introspect < properties, serve, fallback < object-call < restore < reconnect < dispatch < bus.
  * event.c and glib.c are libraries of their own.
