@@ -405,7 +405,7 @@ int main(int argc, char **argv) {
                 return relay_main(argv);
         if (argc == 2 && strcmp(argv[1], "--echo") == 0)
                 return echo_main();
-        /* without the end of the process at which a sanitizer looks for leaks: it may not trace it */
+        /* A sanitizer cannot look for leaks at the end of a set-uid program. */
         if (argc == 4 && strcmp(argv[1], "--secure") == 0)
                 _exit(secure_main(argv));
         return run_suite(make_suite(), argc, argv);
