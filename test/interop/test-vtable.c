@@ -1762,7 +1762,7 @@ static double best_time_of(const char *interface, const char *member, size_t *re
 }
 
 START_TEST(ten_thousand_objects_take_linear_time) {
-        enum { FEW = 2500, MANY = 10000 };
+        enum { FEW = 500, MANY = 10000 };
         double introspection[2], objects[2];
         char path[64];
         size_t n;
@@ -1787,9 +1787,12 @@ START_TEST(ten_thousand_objects_take_linear_time) {
         printf("Introspect: %.2f ms with %d objects, %.2f ms with %d\n", introspection[0] * 1e3,
                FEW, introspection[1] * 1e3, MANY);
         printf("GetManagedObjects: %.2f ms and %.2f ms\n", objects[0] * 1e3, objects[1] * 1e3);
-        /* Four times as many take four times as long, and not sixteen times. */
-        ck_assert_double_lt(introspection[1], introspection[0] * 10);
-        ck_assert_double_lt(objects[1], objects[0] * 10);
+        /*
+         * 20 times as many take 20 times as long, and not 400 times. The limit is far from both, so
+         * that no other work of the machine can make the test fail.
+         */
+        ck_assert_double_lt(introspection[1], introspection[0] * 100);
+        ck_assert_double_lt(objects[1], objects[0] * 100);
 }
 END_TEST
 
