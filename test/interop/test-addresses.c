@@ -340,6 +340,8 @@ START_TEST(set_uid_program_runs_nothing) {
         ck_assert_int_eq(unlink(program), 0);
         if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
                 return; /* the file system knows no set-uid programs */
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+                return; /* the loader does not use LD_LIBRARY_PATH for a set-uid program */
         ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
 }
 END_TEST

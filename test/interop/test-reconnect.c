@@ -533,21 +533,24 @@ END_TEST
 
 /* the bus is another one */
 
-/* A client that leaves has its names for a moment. */
+/* A client that leaves has its names for a moment. owner NULL: wait until there is none. */
 static void until_owner(const char *name, struct bus1_dbus *owner) {
         const char *unique_name;
         struct answer answer;
-        bool owned = false;
+        bool is_so = false;
         DBusMessage *m;
 
-        while (!owned) {
+        while (!is_so) {
                 m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
                                                  DBUS_INTERFACE_DBUS, "GetNameOwner");
                 dbus_message_append_args(m, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
                 answer = call_message(client, BUS1_DBUS_BUS, m);
-                owned = dbus_message_get_args(answer.reply, NULL, DBUS_TYPE_STRING, &unique_name,
-                                              DBUS_TYPE_INVALID) &&
-                        strcmp(unique_name, bus1_dbus_get_unique_name(owner)) == 0;
+                if (dbus_message_get_type(answer.reply) == DBUS_MESSAGE_TYPE_ERROR)
+                        is_so = !owner;
+                else
+                        is_so = dbus_message_get_args(answer.reply, NULL, DBUS_TYPE_STRING,
+                                                      &unique_name, DBUS_TYPE_INVALID) &&
+                                owner && strcmp(unique_name, bus1_dbus_get_unique_name(owner)) == 0;
                 dbus_message_unref(answer.reply);
         }
 }
@@ -570,6 +573,7 @@ START_TEST(name_was_taken_meanwhile) {
         expect_text(call(client, BUS1_DBUS_BUS, NAME, "/third", "Where", NULL), "/third");
         third = bus1_dbus_free(third);
         if (_i) {
+                until_owner(NAME, NULL);
                 expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL),
                              DBUS_ERROR_SERVICE_UNKNOWN);
                 /* The program knows that it has lost the names, and nothing takes them back. */
