@@ -170,8 +170,7 @@ static int dispatch_away(struct bus1_dbus *bus) {
         return r;
 }
 
-/* The bus has gone, so all calls end. Returns 0 if there is no memory for the errors of the rest.
- */
+/* The bus has gone: end a call. Returns 0 if there is no memory for the errors of the rest. */
 static int dispatch_lost_call(struct bus1_dbus *bus) {
         struct pending *p;
 

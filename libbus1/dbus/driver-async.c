@@ -60,13 +60,7 @@ static int name_request_send(struct name_request *q, DBusMessage *message, const
                 r = request_send(&q->request, BUS1_DBUS_BUS, message, handle,
                                  BUS1_DBUS_TIMEOUT_DEFAULT, answered);
         dbus_message_unrefp(&message);
-        if (r < 0) {
-                bus1_dbus_slot_free(&q->request.slot);
-                return r;
-        }
-        if (ret_slot)
-                *ret_slot = &q->request.slot;
-        return 0;
+        return slot_result(&q->request.slot, r, ret_slot);
 }
 
 /* look-ups */
@@ -92,7 +86,6 @@ PUBLIC int bus1_dbus_lookup_async(struct bus1_dbus *bus, struct bus1_dbus_slot *
                                   const char *name, const char *path, uint32_t flags,
                                   bus1_dbus_lookup_fn fn, void *userdata) {
         struct name_request *q;
-        DBusMessage *m;
 
         if (!bus || !text_is_valid(name) || (path && !dbus_validate_path(path, NULL)) || !fn)
                 return -EINVAL;
@@ -103,17 +96,8 @@ PUBLIC int bus1_dbus_lookup_async(struct bus1_dbus *bus, struct bus1_dbus_slot *
                 return -ENOMEM;
         q->found = fn;
         q->path = path ? strdup(path) : NULL;
-        if (path)
-                m = driver_message_new(BRIDGE_INTERFACE, "LookupObject", DBUS_TYPE_STRING, &name,
-                                       DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
-        else
-                m = driver_message_new(BRIDGE_INTERFACE, "Lookup", DBUS_TYPE_STRING, &name,
-                                       DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        if (path && !q->path) {
-                dbus_message_unrefp(&m);
-                m = NULL;
-        }
-        return name_request_send(q, m, NULL, lookup_answered, ret_slot);
+        return name_request_send(q, path && !q->path ? NULL : driver_lookup_new(name, path, flags),
+                                 NULL, lookup_answered, ret_slot);
 }
 
 /* names */

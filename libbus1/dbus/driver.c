@@ -82,6 +82,14 @@ DBusMessage *driver_message_new(const char *interface, const char *member, int f
         return NULL;
 }
 
+DBusMessage *driver_lookup_new(const char *name, const char *path, uint32_t flags) {
+        if (path)
+                return driver_message_new(BRIDGE_INTERFACE, "LookupObject", DBUS_TYPE_STRING, &name,
+                                          DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
+        return driver_message_new(BRIDGE_INTERFACE, "Lookup", DBUS_TYPE_STRING, &name,
+                                  DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
+}
+
 static int reply_is_malformed(DBusError *error) {
         dbus_set_error(error, DBUS_ERROR_INVALID_SIGNATURE,
                        "The bus answered with the wrong arguments");

@@ -36,6 +36,8 @@ int driver_export_object(struct bus1_dbus_object *object, char **ret_name, char 
 
 /* A call of the bus. Returns NULL when memory runs out. */
 DBusMessage *driver_message_new(const char *interface, const char *member, int first_arg_type, ...);
+/* The call that looks up a name, or, if path is not NULL, an object. Returns NULL likewise. */
+DBusMessage *driver_lookup_new(const char *name, const char *path, uint32_t flags);
 /* Take the handle out of the reply to a look-up of this name and path (NULL: none). */
 int driver_take_handle(struct bus1_dbus_message *reply, const char *name, const char *path,
                        uint64_t *ret_handle, DBusError *error);

@@ -107,7 +107,8 @@ static int append_interfaces(const struct target *target, bool only_new, bool st
         return r < 0 ? r : n;
 }
 
-/* Append the names of the interfaces; of an object only its own. Returns like append_interfaces().
+/*
+ * Append the names of the interfaces; of an object only its own. Returns like append_interfaces().
  */
 static int append_names(const struct target *target, const struct interface *only, bool standard,
                         DBusMessageIter *to) {

@@ -381,9 +381,7 @@ int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
 }
 
 PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
-        if (!message_is(signal, DBUS_MESSAGE_TYPE_SIGNAL))
-                return -EINVAL;
-        if (!bus)
+        if (!bus || !message_is(signal, DBUS_MESSAGE_TYPE_SIGNAL))
                 return -EINVAL;
         bus_announce(bus);
         if (bus->restoring)

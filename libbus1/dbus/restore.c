@@ -9,6 +9,7 @@
 
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/channel.h"
+#include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/object.h"
@@ -231,17 +232,6 @@ static int ask(struct bus1_dbus *bus, enum bus1_dbus_lost_kind kind, const void 
         return r;
 }
 
-static DBusMessage *new_call(const char *interface, const char *member, int first_type,
-                             const void *first, int second_type, const void *second) {
-        CLEANUP(dbus_message_unrefp) DBusMessage *m = NULL;
-
-        m = dbus_message_new_method_call(BUS_NAME, BUS_PATH, interface, member);
-        if (!m ||
-            !dbus_message_append_args(m, first_type, first, second_type, second, DBUS_TYPE_INVALID))
-                return NULL;
-        return steal_ptr(&m);
-}
-
 /*
  * Does the rule name a connection? Unique names of the former bus are not those of this one: the
  * rule would match what a stranger sends.
@@ -262,8 +252,8 @@ static void restore_subscription(struct bus1_dbus *bus, struct bus1_dbus_subscri
         if (is_personal(bus, s->rule))
                 return;
         ask(bus, BUS1_DBUS_LOST_MATCH, s, s->rule,
-            new_call(BRIDGE_INTERFACE, "Subscribe", DBUS_TYPE_STRING, &s->rule, DBUS_TYPE_INVALID,
-                     NULL),
+            driver_message_new(BRIDGE_INTERFACE, "Subscribe", DBUS_TYPE_STRING, &s->rule,
+                               DBUS_TYPE_INVALID),
             NODE_SUBSCRIPTION, s, NULL);
         s->node = bus->reconnect->node;
 }
@@ -272,16 +262,16 @@ static void restore_match(struct bus1_dbus *bus, struct standing *s) {
         s->joined = bus->n_joins;
         if (!is_personal(bus, s->text))
                 ask(bus, BUS1_DBUS_LOST_MATCH, s, s->text,
-                    new_call(BUS_NAME, "AddMatch", DBUS_TYPE_STRING, &s->text, DBUS_TYPE_INVALID,
-                             NULL),
+                    driver_message_new(BUS_NAME, "AddMatch", DBUS_TYPE_STRING, &s->text,
+                                       DBUS_TYPE_INVALID),
                     -1, NULL, NULL);
 }
 
 static void restore_object(struct bus1_dbus *bus, struct bus1_dbus_object *object) {
         object->joined = bus->n_joins;
         ask(bus, BUS1_DBUS_LOST_OBJECT, object, object->path,
-            new_call(BRIDGE_INTERFACE, "PublishObject", DBUS_TYPE_OBJECT_PATH, &object->path,
-                     DBUS_TYPE_INVALID, NULL),
+            driver_message_new(BRIDGE_INTERFACE, "PublishObject", DBUS_TYPE_OBJECT_PATH,
+                               &object->path, DBUS_TYPE_INVALID),
             NODE_OBJECT, object, NULL);
         object->published = bus->reconnect->node;
 }
@@ -303,8 +293,8 @@ static void restore_export(struct bus1_dbus *bus, struct standing *s) {
 
         s->joined = bus->n_joins;
         r = ask(bus, BUS1_DBUS_LOST_EXPORT, s, s->text,
-                new_call(BRIDGE_INTERFACE, "PublishObject", DBUS_TYPE_OBJECT_PATH, &s->text,
-                         DBUS_TYPE_INVALID, NULL),
+                driver_message_new(BRIDGE_INTERFACE, "PublishObject", DBUS_TYPE_OBJECT_PATH,
+                                   &s->text, DBUS_TYPE_INVALID),
                 s->object ? NODE_OBJECT : -1, s->object, s->object ? NULL : &s->handle);
         if (r < 0 && r != -ENOTCONN)
                 export_lost(bus, s);
@@ -315,9 +305,9 @@ static void restore_name(struct bus1_dbus *bus, struct standing *s) {
 
         s->joined = bus->n_joins;
         r = ask(bus, BUS1_DBUS_LOST_NAME, s, s->text,
-                new_call(s->published ? BRIDGE_INTERFACE : BUS_NAME,
-                         s->published ? "Publish" : "RequestName", DBUS_TYPE_STRING, &s->text,
-                         DBUS_TYPE_UINT32, &s->flags),
+                driver_message_new(s->published ? BRIDGE_INTERFACE : BUS_NAME,
+                                   s->published ? "Publish" : "RequestName", DBUS_TYPE_STRING,
+                                   &s->text, DBUS_TYPE_UINT32, &s->flags, DBUS_TYPE_INVALID),
                 s->published ? NODE_NAME : -1, NULL, NULL);
         if (r < 0 && r != -ENOTCONN)
                 standing_free(bus, s);
@@ -600,7 +590,6 @@ static int found(struct bus1_dbus_message *reply, void *userdata) {
 static void find(struct bus1_dbus *bus, struct channel *c, bool may_start) {
         CLEANUP(dbus_message_unrefp) DBusMessage *m = NULL;
         struct bus1_transfer created = QUIET_REPLY;
-        uint32_t flags = 0;
         char name[ERROR_NAME_MAX];
         int r = -ENOMEM;
 
@@ -609,12 +598,7 @@ static void find(struct bus1_dbus *bus, struct channel *c, bool may_start) {
                 give_up(bus, c, DBUS_ERROR_NAME_HAS_NO_OWNER);
                 return;
         }
-        if (c->path)
-                m = new_call(BRIDGE_INTERFACE, "LookupObject", DBUS_TYPE_STRING, &c->name,
-                             DBUS_TYPE_OBJECT_PATH, &c->path);
-        else
-                m = new_call(BRIDGE_INTERFACE, "Lookup", DBUS_TYPE_STRING, &c->name,
-                             DBUS_TYPE_UINT32, &flags);
+        m = driver_lookup_new(c->name, c->path, 0);
         if (m) {
                 c->find_started = may_start;
                 dbus_message_set_auto_start(m, may_start);

@@ -13,6 +13,16 @@ void slot_init(struct bus1_dbus_slot *slot, struct bus1_dbus *bus,
         DL_APPEND(bus->slots, slot);
 }
 
+int slot_result(struct bus1_dbus_slot *slot, int r, struct bus1_dbus_slot **ret_slot) {
+        if (r < 0) {
+                bus1_dbus_slot_free(slot);
+                return r;
+        }
+        if (ret_slot)
+                *ret_slot = slot;
+        return 0;
+}
+
 PUBLIC struct bus1_dbus_slot *bus1_dbus_slot_free(struct bus1_dbus_slot *slot) {
         if (!slot)
                 return NULL;

@@ -27,3 +27,8 @@ struct bus1_dbus_slot {
 
 void slot_init(struct bus1_dbus_slot *slot, struct bus1_dbus *bus,
                void (*end)(struct bus1_dbus_slot *slot));
+/*
+ * The result of a function of the program that began something with this slot: r < 0 ends it, and
+ * otherwise the program gets the slot, if it wants it.
+ */
+int slot_result(struct bus1_dbus_slot *slot, int r, struct bus1_dbus_slot **ret_slot);

@@ -197,13 +197,7 @@ PUBLIC int bus1_dbus_subscribe_handle(struct bus1_dbus *bus, struct bus1_dbus_sl
                 r = ask(s, s->handle, &rule, error);
         if (r >= 0 && rule)
                 r = subscription_install(s, rule, error);
-        if (r < 0) {
-                bus1_dbus_slot_free(&s->request.slot);
-                return r;
-        }
-        if (ret_slot)
-                *ret_slot = &s->request.slot;
-        return 0;
+        return slot_result(&s->request.slot, r, ret_slot);
 }
 
 /* not waiting */
@@ -260,11 +254,5 @@ PUBLIC int bus1_dbus_subscribe_handle_async(struct bus1_dbus *bus, struct bus1_d
         r = rule_of_lookup(s, handle, &rule);
         if (r >= 0)
                 r = rule ? subscription_install_async(s, rule) : ask_async(s);
-        if (r < 0) {
-                bus1_dbus_slot_free(&s->request.slot);
-                return r;
-        }
-        if (ret_slot)
-                *ret_slot = &s->request.slot;
-        return 0;
+        return slot_result(&s->request.slot, r, ret_slot);
 }

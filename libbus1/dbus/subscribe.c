@@ -116,13 +116,7 @@ static int subscribe(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_slot, co
         if (!s)
                 return error_from_errno(error, -ENOMEM, "Subscribe");
         r = subscription_install(s, rule, error);
-        if (r < 0) {
-                bus1_dbus_slot_free(&s->request.slot);
-                return r;
-        }
-        if (ret_slot)
-                *ret_slot = &s->request.slot;
-        return 0;
+        return slot_result(&s->request.slot, r, ret_slot);
 }
 
 static int subscribe_async(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_slot,
@@ -136,13 +130,7 @@ static int subscribe_async(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_sl
                 return -ENOMEM;
         s->installed = installed;
         r = subscription_install_async(s, rule);
-        if (r < 0) {
-                bus1_dbus_slot_free(&s->request.slot);
-                return r;
-        }
-        if (ret_slot)
-                *ret_slot = &s->request.slot;
-        return 0;
+        return slot_result(&s->request.slot, r, ret_slot);
 }
 
 PUBLIC int bus1_dbus_add_match(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_slot,

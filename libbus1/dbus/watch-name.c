@@ -176,13 +176,7 @@ PUBLIC int bus1_dbus_watch_name(struct bus1_dbus *bus, struct bus1_dbus_slot **r
                 if (r < 0)
                         error_from_errno(error, r, "GetNameOwner");
         }
-        if (r < 0) {
-                bus1_dbus_slot_free(&w->request.slot);
-                return r;
-        }
-        if (ret_slot)
-                *ret_slot = &w->request.slot;
-        return 0;
+        return slot_result(&w->request.slot, r, ret_slot);
 }
 
 /* not waiting */
@@ -217,11 +211,5 @@ PUBLIC int bus1_dbus_watch_name_async(struct bus1_dbus *bus, struct bus1_dbus_sl
         r = subscription_install_async(w->subscription, rule);
         if (r >= 0)
                 r = ask(w);
-        if (r < 0) {
-                bus1_dbus_slot_free(&w->request.slot);
-                return r;
-        }
-        if (ret_slot)
-                *ret_slot = &w->request.slot;
-        return 0;
+        return slot_result(&w->request.slot, r, ret_slot);
 }

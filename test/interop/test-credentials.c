@@ -349,8 +349,7 @@ START_TEST(the_bus_takes_none) {
 }
 END_TEST
 
-/* The next message to the rogue that is of this type. It is as long as its header says, and more.
- */
+/* The next message of this type to the rogue. It is as long as its header says, and "more". */
 static DBusMessage *rogue_receive(struct rogue *rogue, int type, size_t more) {
         struct bus1_received *received;
         DBusMessage *m;

@@ -281,8 +281,7 @@ START_TEST(replies_that_are_too_large) {
 }
 END_TEST
 
-/* The first call goes to the bus at once, so it is judged by the new limits even if it is not new.
- */
+/* The first call goes to the bus at once, so the new limits apply to it, even if it is not new. */
 START_TEST(limits_that_change) {
         struct answer answer;
         DBusMessage *m;
