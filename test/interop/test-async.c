@@ -8,6 +8,7 @@
  */
 
 #include "test/interop/async.h"
+#include "test/interop/scarce.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -249,35 +250,7 @@ START_TEST(handles_of_cancelled_look_ups_are_released) {
 }
 END_TEST
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-
-/* The allocation with this number fails, counted down to 0. */
-static unsigned long fail_at;
-
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-
-static bool must_fail(void) {
-        if (fail_at == 0 || --fail_at > 0)
-                return false;
-        errno = ENOMEM;
-        return true;
-}
-
-#define PUBLIC __attribute__((visibility("default")))
-
-PUBLIC void *malloc(size_t n) {
-        return must_fail() ? NULL : __libc_malloc(n);
-}
-
-PUBLIC void *calloc(size_t n, size_t size) {
-        return must_fail() ? NULL : __libc_calloc(n, size);
-}
-
-PUBLIC void *realloc(void *p, size_t n) {
-        return must_fail() ? NULL : __libc_realloc(p, n);
-}
+#ifdef MEMORY_CAN_FAIL
 
 START_TEST(memory_runs_out) {
         unsigned n_failed = 0;
@@ -479,7 +452,7 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(tcase, nobody_wants_the_slot, 0, N_CALLS);
         tcase_add_loop_test(tcase, bus_ends_before_the_answer, 0, N_CALLS);
         tcase_add_test(tcase, handles_of_cancelled_look_ups_are_released);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef MEMORY_CAN_FAIL
         tcase_add_loop_test(tcase, memory_runs_out, 0, N_CALLS);
 #endif
         suite_add_tcase(suite, tcase);

@@ -9,6 +9,7 @@
  */
 
 #include "test/interop/members.h"
+#include "test/interop/scarce.h"
 
 #include <bus1/dbus-async.h>
 #include <bus1/dbus-vtable.h>
@@ -1796,35 +1797,7 @@ START_TEST(ten_thousand_objects_take_linear_time) {
 }
 END_TEST
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-
-/* lack of memory: the allocation with this number fails, counted down to 0 */
-static unsigned long fail_at;
-
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-
-static bool must_fail(void) {
-        if (fail_at == 0 || --fail_at > 0)
-                return false;
-        errno = ENOMEM;
-        return true;
-}
-
-#define PUBLIC __attribute__((visibility("default")))
-
-PUBLIC void *malloc(size_t n) {
-        return must_fail() ? NULL : __libc_malloc(n);
-}
-
-PUBLIC void *calloc(size_t n, size_t size) {
-        return must_fail() ? NULL : __libc_calloc(n, size);
-}
-
-PUBLIC void *realloc(void *p, size_t n) {
-        return must_fail() ? NULL : __libc_realloc(p, n);
-}
+#ifdef MEMORY_CAN_FAIL
 
 /* Make and use what a program can make. Returns 0 or the first error. */
 static int make_everything(struct bus1_dbus_slot **slots) {
@@ -2020,7 +1993,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, object_without_a_path_has_everything_but_a_manager);
         tcase_add_test(tcase, other_clients_see_the_same_as_of_sd_bus);
         tcase_add_test(tcase, ten_thousand_objects_take_linear_time);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef MEMORY_CAN_FAIL
         tcase_add_test(tcase, nothing_is_half_made_without_memory);
         tcase_add_loop_test(tcase, calls_are_answered_without_memory, 0, 4);
         tcase_add_loop_test(tcase, call_ends_without_memory, 0, 2);
