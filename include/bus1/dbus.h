@@ -282,9 +282,11 @@ int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
  * and calls that arrive meanwhile are kept for dispatch. Returns -EREMOTEIO when the callee or the
  * bus answers with an error, when the callee has gone or has dropped the call (NoReply), or when
  * its reply is invalid; -ETIMEDOUT; -ECONNRESET when the bus goes during the call; or an error of
- * the send, see bus1_dbus_send(). The name and text of the D-Bus error are in error. If a looked-up
- * handle has ended, the name is NameHasNoOwner when the owner did not get the call, and NoReply
- * when it may have got it. If the session of this member has ended, the name is Disconnected.
+ * the send, see bus1_dbus_send(). The name and text of the D-Bus error are in error. If a handle
+ * that this program has looked up has ended, because the owner has left or has lost the name, the
+ * name is NameHasNoOwner; if another handle has ended or is unknown, UnknownObject; and NoReply if
+ * the callee may have got the call before. If the session of this member has ended, the name is
+ * Disconnected.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,

@@ -14,6 +14,7 @@
 
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/driver.h"
+#include "libbus1/dbus/ended.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/join.h"
@@ -132,6 +133,7 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         HASH_ITER(hh, bus->channels, channel, next_channel) {
                 channel_free(channel);
         }
+        ended_free_all(bus);
         while (bus->pending)
                 pending_free(bus, bus->pending);
         DL_FOREACH_SAFE(bus->incoming, incoming, next_incoming) {

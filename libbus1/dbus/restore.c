@@ -10,6 +10,7 @@
 #include "libbus1/dbus/channel-node.h"
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/driver.h"
+#include "libbus1/dbus/ended.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/object.h"
@@ -542,6 +543,7 @@ static void give_up(struct bus1_dbus *bus, struct channel *c, const char *error)
         uint64_t handle = c->handle;
 
         lose(bus, BUS1_DBUS_LOST_HANDLE, c->name, c->path, handle, error);
+        ended_add(bus, handle);
         channel_free(c);
         subscriptions_lost(bus, handle);
         HASH_FIND(hh, bus->watches, &handle, sizeof(handle), watch);
