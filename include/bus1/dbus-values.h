@@ -127,9 +127,9 @@ int bus1_dbus_read_strv(DBusMessageIter *iter, char ***ret_strv);
 int bus1_dbus_read_container(DBusMessageIter *iter, char type, const char *contents,
                              DBusMessageIter *ret_content);
 /*
- * Look for a key in a dictionary of variants ("a{sv}"), at which the iterator is, and read the
- * value of its first entry. types is the expected type of the value. The iterator does not move.
- * Returns 1, or 0 if there is no such key.
+ * Look for a key in a dictionary of variants ("a{sv}"), at which the iterator is, and read its
+ * value. If several entries have this key, the last one counts. types is the expected type of the
+ * value. The iterator does not move. Returns 1, or 0 if there is no such key.
  */
 int bus1_dbus_read_entry(DBusMessageIter *iter, const char *key, const char *types, ...);
 /*
