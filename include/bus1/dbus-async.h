@@ -35,9 +35,10 @@ int bus1_dbus_lookup_async(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_sl
                            bus1_dbus_lookup_fn fn, void *userdata);
 /*
  * bus1_dbus_request_name(), bus1_dbus_release_name() and bus1_dbus_publish(). result is
- * DBUS_REQUEST_NAME_REPLY_* or DBUS_RELEASE_NAME_REPLY_*, or 0 after a failure. fn can be NULL. The
- * bus may have given or taken the name although the call was cancelled. A cancelled publication has
- * no node.
+ * DBUS_REQUEST_NAME_REPLY_* or DBUS_RELEASE_NAME_REPLY_*, or 0 after a failure. With
+ * DBUS_NAME_FLAG_DO_NOT_QUEUE, a name that another member owns is a failure: FileExists. fn can be
+ * NULL. The bus may have given or taken the name although the call was cancelled. A cancelled
+ * publication has no node.
  */
 typedef void (*bus1_dbus_name_fn)(struct bus1_dbus *bus, uint32_t result, const DBusError *error,
                                   void *userdata);

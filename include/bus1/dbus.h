@@ -341,15 +341,16 @@ int bus1_dbus_fail(struct bus1_dbus_message *call, const char *name, const char 
 
 /*
  * RequestName and ReleaseName of the D-Bus specification. *ret_result is DBUS_REQUEST_NAME_REPLY_*
- * or DBUS_RELEASE_NAME_REPLY_*; ret_result can be NULL.
+ * or DBUS_RELEASE_NAME_REPLY_*. If ret_result is NULL, a name that another member owns is an error,
+ * -EEXIST, unless the program waits for it, that is, without DBUS_NAME_FLAG_DO_NOT_QUEUE.
  */
 int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t flags,
                            uint32_t *ret_result, DBusError *error);
 int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
                            DBusError *error);
 /*
- * Request a name and give it a node of its own. Then a native program that looks up the name may
- * get a direct channel.
+ * Request a name like bus1_dbus_request_name(), and give it a node of its own. Then a native
+ * program that looks up the name may get a direct channel.
  */
 int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags, uint32_t *ret_result,
                       DBusError *error);

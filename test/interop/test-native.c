@@ -471,6 +471,22 @@ START_TEST(published_name_can_be_replaced) {
         ck_assert_int_eq(bus1_dbus_publish(third, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, &result, NULL),
                          0);
         ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_EXISTS);
+        /* who does not look at the result is told nevertheless */
+        for (int i = 0; i < 4; i++) {
+                uint32_t flags = i & 1 ? DBUS_NAME_FLAG_DO_NOT_QUEUE : 0;
+                DBusError error = DBUS_ERROR_INIT;
+
+                ck_assert_int_eq((i & 2 ? bus1_dbus_publish
+                                        : bus1_dbus_request_name)(third, NAME, flags, NULL, &error),
+                                 flags ? -EEXIST : 0);
+                ck_assert_int_eq(dbus_error_is_set(&error), flags != 0);
+                if (flags)
+                        ck_assert_str_eq(error.name, DBUS_ERROR_FILE_EXISTS);
+                dbus_error_free(&error);
+                ck_assert_int_eq(bus1_dbus_release_name(third, NAME, &result, NULL), 0);
+                ck_assert_uint_eq(result, flags ? DBUS_RELEASE_NAME_REPLY_NOT_OWNER
+                                                : DBUS_RELEASE_NAME_REPLY_RELEASED);
+        }
         ck_assert_int_eq(
                 bus1_dbus_publish(third, NAME, DBUS_NAME_FLAG_REPLACE_EXISTING, &result, NULL), 0);
         ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
