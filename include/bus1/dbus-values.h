@@ -184,7 +184,10 @@ int bus1_dbus_get_property(struct bus1_dbus *bus, uint64_t to, const char *desti
 int bus1_dbus_set_property(struct bus1_dbus *bus, uint64_t to, const char *destination,
                            const char *path, const char *interface, const char *property,
                            DBusError *error, const char *types, ...);
-/* Broadcast a signal through the bus. types can be NULL: no arguments. */
+/*
+ * Broadcast a signal through the bus. types can be NULL: no arguments. Who has subscribed through
+ * the handle of an object does not get it, also if the path is that of the object.
+ */
 int bus1_dbus_emit_signal(struct bus1_dbus *bus, const char *path, const char *interface,
                           const char *member, const char *types, ...);
 int bus1_dbus_emit_signalv(struct bus1_dbus *bus, const char *path, const char *interface,

@@ -229,7 +229,8 @@ int bus1_dbus_object_remove_interface(struct bus1_dbus_object *object, const cha
  * properties that EMITS_CHANGE, and the names of those that EMITS_INVALIDATION. The names end with
  * NULL. Returns -ENOENT when the object has no such interface or property, -EDOM for a property
  * with neither flag, or a hidden one, or what a get function returned. Properties of the tables of
- * <bus1/dbus.h> have their values in the signal.
+ * <bus1/dbus.h> have their values in the signal. It reaches those that bus1_dbus_object_emit()
+ * reaches.
  */
 int bus1_dbus_object_emit_properties_changed(struct bus1_dbus_object *object, const char *interface,
                                              const char *name, ...) __attribute__((sentinel));

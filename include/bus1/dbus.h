@@ -80,9 +80,11 @@ int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error);
  */
 int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client);
 /*
- * Leave the bus. Pending calls end without a call of their handler, and objects and subscriptions
- * are freed. Messages that are still referenced stay readable, but lose their bus and handles. When
- * a handler frees the bus, the dispatch that called the handler returns -ESHUTDOWN. Returns NULL.
+ * Leave the bus. Pending calls end without a call of their handler, and objects, subscriptions and
+ * slots are freed, without a word about them. What the bus has not read by then is lost: a call to
+ * the bus, before, makes sure that it has read everything. Messages that are still referenced stay
+ * readable, but lose their bus and handles. When a handler frees the bus, the dispatch that called
+ * the handler returns -ESHUTDOWN. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 
@@ -485,12 +487,16 @@ struct bus1_dbus_interface {
 /*
  * Serve an object. An object with a path can be called at that path through all names of this
  * member. An object without a path (NULL) can be called only by programs that hold its handle.
- * interfaces must live as long as the object. Returns -EEXIST when there is an object at the path.
+ * interfaces must live as long as the object; it can be NULL. Returns -EEXIST when there is an
+ * object at the path.
  */
 int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                          const struct bus1_dbus_interface *interfaces, void *userdata,
                          struct bus1_dbus_object **ret_object);
-/* Free the object, which ends its nodes: watches of its handles fire. Returns NULL. */
+/*
+ * Free the object, which ends its nodes: watches of its handles fire. A call that is being handled
+ * can still be answered. Returns NULL.
+ */
 struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *object);
 struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object);
 /* Returns "/" for an object without a path. */
@@ -512,7 +518,9 @@ int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object, bus1_dbus
 /*
  * Publish the object: the bus gets a handle to it, and sends the calls to the object's path through
  * this handle. A native program that looks up a name of this member and the path may then get a
- * direct channel to the object. Returns -EALREADY when the object is published.
+ * direct channel to the object. A program with a published name need not do this: objects that are
+ * looked up by this name may have channels in any case. Returns -EALREADY when the object is
+ * published.
  */
 int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
 /*

@@ -9,6 +9,8 @@
 
 #include "test/interop/async.h"
 
+#include <bus1/dbus-values.h>
+#include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -185,6 +187,93 @@ START_TEST(subscription_of_an_object_ends_in_its_function) {
 }
 END_TEST
 
+/* Who hears of what: by the handle of an object, and by a match rule */
+
+static char broadcast[256];
+
+static int hear_broadcast(struct bus1_dbus_message *m, void *userdata) {
+        size_t n = strlen(broadcast);
+
+        snprintf(broadcast + n, sizeof(broadcast) - n, "%s ", dbus_message_get_member(m->message));
+        return 0;
+}
+
+static const struct bus1_dbus_vtable value_vtable[] = {
+        BUS1_DBUS_VTABLE_START(0),
+        BUS1_DBUS_SIGNAL("Beep", "u", 0),
+        BUS1_DBUS_WRITABLE_PROPERTY("Value", "u", NULL, NULL, 0,
+                                    BUS1_DBUS_VTABLE_UNPRIVILEGED |
+                                            BUS1_DBUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        BUS1_DBUS_VTABLE_END,
+};
+
+static int set_value(uint32_t value) {
+        DBusMessage *m =
+                dbus_message_new_method_call(NAME, "/value", DBUS_INTERFACE_PROPERTIES, "Set");
+        DBusMessageIter iter;
+        struct answer answer;
+        int type;
+
+        dbus_message_iter_init_append(m, &iter);
+        ck_assert_int_eq(bus1_dbus_append(&iter, "ssv", NAME, "Value", "u", value), 0);
+        answer = call_message(client, BUS1_DBUS_BUS, m);
+        type = dbus_message_get_type(answer.reply);
+        dbus_message_unref(answer.reply);
+        return type == DBUS_MESSAGE_TYPE_METHOD_RETURN ? 0 : -EIO;
+}
+
+static void expect_both(int r, const char *by_handle, const char *by_rule) {
+        ck_assert_int_eq(r, 0);
+        expect_heard(by_handle);
+        ck_assert_str_eq(broadcast, by_rule);
+        broadcast[0] = 0;
+}
+
+START_TEST(signals_reach_those_that_the_pages_name) {
+        char *names[] = {(char *)"Value", NULL};
+        struct bus1_dbus_object *o, *manager;
+        struct bus1_dbus_slot *slot;
+        uint32_t value = 1;
+        uint64_t handle;
+
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/value", NULL, NULL, &o), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(o, NAME, value_vtable, &value), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(o, &handle), 0);
+        subscribe_handle(client, give(service, client, handle), NULL, NULL, &slot);
+        ck_assert_str_eq(got.error, "");
+        ck_assert_int_eq(bus1_dbus_match_signal(third, NULL, NAME, NULL, NULL, NULL, hear_broadcast,
+                                                NULL, NULL),
+                         0);
+        /* signals of the object */
+        expect_both(
+                bus1_dbus_object_emit(o, NAME, "Beep", DBUS_TYPE_UINT32, &value, DBUS_TYPE_INVALID),
+                "Beep ", "Beep ");
+        expect_both(bus1_dbus_object_emit_values(o, NAME, "Beep", "u", 7U), "Beep ", "Beep ");
+        expect_both(bus1_dbus_object_emit_changed(o, NAME, "Value"), "PropertiesChanged ",
+                    "PropertiesChanged ");
+        expect_both(bus1_dbus_object_emit_properties_changed(o, NAME, "Value", NULL),
+                    "PropertiesChanged ", "PropertiesChanged ");
+        expect_both(bus1_dbus_object_emit_properties_changed_strv(o, NAME, names),
+                    "PropertiesChanged ", "PropertiesChanged ");
+        expect_both(bus1_dbus_emit_properties_changed(service, "/value", NAME, "Value", NULL),
+                    "PropertiesChanged ", "PropertiesChanged ");
+        expect_both(bus1_dbus_emit_properties_changed_strv(service, "/value", NAME, names),
+                    "PropertiesChanged ", "PropertiesChanged ");
+        expect_both(set_value(5), "PropertiesChanged ", "PropertiesChanged ");
+        ck_assert_uint_eq(value, 5);
+        /* signals of the program, also if they have the path of the object */
+        expect_both(bus1_dbus_emit_signal(service, "/value", NAME, "Beep", "u", 7U), "", "Beep ");
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/", NULL, NULL, &manager), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_manager(manager), 0);
+        settle();
+        broadcast[0] = 0;
+        expect_both(bus1_dbus_emit_object_added(service, "/value"), "", "InterfacesAdded ");
+        expect_both(bus1_dbus_emit_object_removed(service, "/value"), "", "InterfacesRemoved ");
+        bus1_dbus_slot_free(slot);
+}
+END_TEST
+
 static int get_number(struct bus1_dbus_object *o, DBusMessageIter *value, void *userdata) {
         int32_t number = 1;
 
@@ -196,6 +285,30 @@ static const struct bus1_dbus_interface property_interfaces[] = {
         {.name = NAME, .properties = properties},
         {},
 };
+
+/* Who leaves the bus does not announce the end of each of its objects. */
+START_TEST(objects_end_with_their_bus_without_a_signal) {
+        struct bus1_dbus_object *manager, *o;
+
+        ck_assert_int_eq(bus1_dbus_match_signal(client, NULL, bus1_dbus_get_unique_name(service),
+                                                NULL, NULL, NULL, hear, &got, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/", NULL, NULL, &manager), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_manager(manager), 0);
+        for (int i = 0; i < 3; i++) {
+                char path[] = {'/', (char)('a' + i), 0};
+
+                ck_assert_int_eq(bus1_dbus_object_new(service, path, property_interfaces, NULL, &o),
+                                 0);
+        }
+        settle();
+        heard[0] = 0;
+        bus1_dbus_object_free(o);
+        expect_heard("InterfacesRemoved ");
+        service = bus1_dbus_free(service);
+        expect_heard("");
+}
+END_TEST
 
 /* Who is no member of a bus can serve and subscribe, too. */
 START_TEST(no_bus_is_needed) {
@@ -697,6 +810,8 @@ static Suite *make_suite(void) {
         tcase_set_timeout(tcase, 120);
         tcase_add_test(tcase, signals_of_an_object_without_a_path);
         tcase_add_loop_test(tcase, subscription_of_an_object_ends_in_its_function, 0, 8);
+        tcase_add_test(tcase, objects_end_with_their_bus_without_a_signal);
+        tcase_add_test(tcase, signals_reach_those_that_the_pages_name);
         tcase_add_test(tcase, no_bus_is_needed);
         tcase_add_test(tcase, subscribing_waits_for_the_object);
         tcase_add_test(tcase, subscriptions_of_a_process_are_limited);
