@@ -52,6 +52,7 @@
 #define BUS_NAME "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
 #define BRIDGE_INTERFACE "org.bus1.Bridge1"
+#define EXPORT_PATH "/org/bus1/exported/" /* the paths that the bus makes for exports are below */
 
 #define SPENT_MAX 64
 
