@@ -515,8 +515,10 @@ int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
 /*
  * Emit a signal of this object. The arguments are those of dbus_message_append_args(). The signal
  * goes to the bus, as a broadcast, and to those that have subscribed through a handle that the
- * program has passed on (bus1_dbus_subscribe_handle() in <bus1/dbus-async.h>). The result is about
- * the bus: a subscriber that cannot get the signal is told.
+ * program has passed on (bus1_dbus_subscribe_handle() in <bus1/dbus-async.h>). An object without a
+ * path broadcasts from the path of its export, from each if there are several; without an export,
+ * only the subscribers get the signal. The result is about the bus: a subscriber that cannot get
+ * the signal is told.
  */
 int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *interface,
                           const char *member, int first_arg_type, ...);

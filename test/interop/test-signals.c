@@ -9,6 +9,7 @@
 
 #include "test/interop/async.h"
 
+#include <bus1/dbus-values.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -348,6 +349,66 @@ START_TEST(signals_of_an_export_of_another_member) {
                 emit(service, "Beep");
         else
                 emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        bus1_dbus_slot_free(slot);
+        export_forget();
+}
+END_TEST
+
+static char heard_path[256];
+
+static int hear_path(struct bus1_dbus_message *m, void *userdata) {
+        snprintf(heard_path, sizeof(heard_path), "%s", dbus_message_get_path(m->message));
+        return hear(m, userdata);
+}
+
+/*
+ * Who does not hold the handle does not hear of an object without a path, unless it is exported:
+ * then the path of the export is where everybody finds it.
+ */
+START_TEST(broadcasts_of_an_object_without_a_path) {
+        struct bus1_dbus_object *with_number;
+        char *first;
+
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_subscribe(third, "type='signal'", hear_path, &got, NULL, NULL),
+                         0);
+        heard_path[0] = 0;
+        emit_object(object, NAME, "Beep");
+        ck_assert_int_eq(bus1_dbus_object_emit_values(object, NAME, "Beep", "u", 1), 0);
+        ck_assert_int_eq(
+                bus1_dbus_object_new(service, NULL, property_interfaces, NULL, &with_number), 0);
+        ck_assert_int_eq(bus1_dbus_object_emit_changed(with_number, NAME, "Number"), 0);
+        expect_heard("");
+        /* it also emits before anybody can have the handle */
+        bus1_dbus_object_free(with_number);
+        export_object(object);
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        ck_assert_str_eq(heard_path, export_path);
+        ck_assert(heard_sender);
+        first = export_path;
+        free(export_name);
+        export_object(object);
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep Beep ");
+        ck_assert_str_eq(heard_path, export_path);
+        ck_assert_str_ne(first, export_path);
+        free(first);
+        export_forget();
+}
+END_TEST
+
+/* A D-Bus program listens where it calls. */
+START_TEST(signals_of_an_export_for_a_rule) {
+        struct bus1_dbus_slot *slot;
+
+        export_object(object);
+        ck_assert_int_eq(bus1_dbus_match_signal(client, &slot, export_name, export_path, NAME,
+                                                "Beep", hear, &got, NULL),
+                         0);
+        emit_object(object, NAME, "Beep");
+        emit(service, "Beep");
         expect_heard("Beep ");
         bus1_dbus_slot_free(slot);
         export_forget();
@@ -764,6 +825,8 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(tcase, signals_of_a_looked_up_export, 0, 2);
         tcase_add_loop_test(tcase, signals_of_an_export_of_another_member, 0, 2);
         tcase_add_test(tcase, signals_of_no_export);
+        tcase_add_test(tcase, broadcasts_of_an_object_without_a_path);
+        tcase_add_test(tcase, signals_of_an_export_for_a_rule);
         tcase_add_test(tcase, exported_object_stays);
         suite_add_tcase(suite, tcase);
 
