@@ -77,7 +77,7 @@ bool reconnect_begin(struct bus1_dbus *bus) {
         if (!reconnect || !reconnect->fn || bus->ended)
                 return false;
         leave(bus);
-        restore_forget_tried(reconnect);
+        restore_forget_tried(bus);
         if (reconnect->state == RECONNECT_JOINED)
                 reconnect->give_up_at = after(now, reconnect->timeout);
         if (reconnect->state == RECONNECT_JOINED && now >= reconnect->lasting_from) {
@@ -208,14 +208,17 @@ static void tell(struct bus1_dbus *bus) {
         bus1_dbus_reconnect_fn fn = reconnect->fn;
         void *userdata = reconnect->userdata;
         CLEANUP_FREE char *former_name = steal_ptr(&reconnect->former_name);
-        struct reconnect report = *reconnect; /* fn may free the bus */
-        struct bus1_dbus_reconnected reconnected = {
+        struct bus1_dbus_reconnected reconnected;
+        struct reconnect report; /* fn may free the bus */
+
+        restore_forget_released(bus);
+        report = *reconnect;
+        reconnected = (struct bus1_dbus_reconnected){
                 .former_name = former_name,
                 .lost = report.lost,
                 .n_lost = report.n_lost,
                 .incomplete = report.incomplete,
         };
-
         reconnect->lost = NULL;
         reconnect->n_lost = 0;
         reconnect->incomplete = false;

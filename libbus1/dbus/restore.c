@@ -43,21 +43,37 @@ void restore_forget(struct reconnect *reconnect) {
         reconnect->incomplete = false;
 }
 
-/* Is the program going to ask for it again when it joins the next time? */
-static bool is_asked_again(const struct bus1_dbus_lost *lost) {
-        return lost->kind == BUS1_DBUS_LOST_MATCH || lost->kind == BUS1_DBUS_LOST_OBJECT ||
-               (lost->kind == BUS1_DBUS_LOST_NAME && !lost->error);
-}
-
-void restore_forget_tried(struct reconnect *reconnect) {
+static void forget_if(struct bus1_dbus *bus,
+                      bool (*is_so)(struct bus1_dbus *bus, const struct bus1_dbus_lost *lost)) {
+        struct reconnect *reconnect = bus->reconnect;
         size_t n = 0;
 
         for (size_t i = 0; i < reconnect->n_lost; i++)
-                if (is_asked_again(&reconnect->lost[i]))
+                if (is_so(bus, &reconnect->lost[i]))
                         lost_free(&reconnect->lost[i]);
                 else
                         reconnect->lost[n++] = reconnect->lost[i];
         reconnect->n_lost = n;
+}
+
+/* Is the program going to ask for it again when it joins the next time? */
+static bool is_asked_again(struct bus1_dbus *bus, const struct bus1_dbus_lost *lost) {
+        return lost->kind == BUS1_DBUS_LOST_MATCH || lost->kind == BUS1_DBUS_LOST_OBJECT ||
+               (lost->kind == BUS1_DBUS_LOST_NAME && !lost->error);
+}
+
+void restore_forget_tried(struct bus1_dbus *bus) {
+        forget_if(bus, is_asked_again);
+}
+
+/* Is it a name for which the program waits no more? */
+static bool is_released_name(struct bus1_dbus *bus, const struct bus1_dbus_lost *lost) {
+        return lost->kind == BUS1_DBUS_LOST_NAME && !lost->error &&
+               !standing_has_name(bus, lost->what);
+}
+
+void restore_forget_released(struct bus1_dbus *bus) {
+        forget_if(bus, is_released_name);
 }
 
 static void lose(struct bus1_dbus *bus, enum bus1_dbus_lost_kind kind, const char *what,
@@ -320,6 +336,22 @@ static void restore_fail(struct bus1_dbus *bus) {
         wait_arm(bus);
 }
 
+/* The program has released the name after the bus was asked for it. */
+static void restore_release(struct bus1_dbus *bus, struct standing *s) {
+        int r;
+
+        r = ask(bus, BUS1_DBUS_LOST_NAME, s, s->text,
+                driver_message_new(BUS_NAME, "ReleaseName", DBUS_TYPE_STRING, &s->text,
+                                   DBUS_TYPE_INVALID),
+                -1, NULL, NULL);
+        bus->reconnect->releases = r >= 0;
+        if (r >= 0 || r == -ENOTCONN)
+                return;
+        /* The name cannot be given back, but the next bus will not be asked for it. */
+        standing_free(bus, s);
+        restore_fail(bus);
+}
+
 /* answers */
 
 static const char *item_text(enum bus1_dbus_lost_kind kind, const struct bus1_dbus *bus) {
@@ -336,12 +368,19 @@ static const char *item_text(enum bus1_dbus_lost_kind kind, const struct bus1_db
         return ((const struct standing *)item)->text;
 }
 
+/* Did the program release it while the bus was asked? */
+static bool is_released(const struct reconnect *reconnect, const void *item) {
+        return reconnect->kind == BUS1_DBUS_LOST_NAME && ((const struct standing *)item)->released;
+}
+
 /* The bus does not give the thing. Its node has to end. */
 static void refused(struct bus1_dbus *bus, uint64_t node, const char *error) {
         struct reconnect *reconnect = bus->reconnect;
         void *item = (void *)bus->being_restored;
 
-        lose(bus, reconnect->kind, item_text(reconnect->kind, bus), NULL, BUS1_INVALID, error);
+        if (!is_released(reconnect, item))
+                lose(bus, reconnect->kind, item_text(reconnect->kind, bus), NULL, BUS1_INVALID,
+                     error);
         if (node != BUS1_INVALID) {
                 if (reconnect->kind == BUS1_DBUS_LOST_MATCH)
                         ((struct bus1_dbus_subscription *)item)->node = BUS1_INVALID;
@@ -374,7 +413,7 @@ static void name_answered(struct bus1_dbus *bus, uint64_t node, struct bus1_dbus
                 refused(bus, node, DBUS_ERROR_INVALID_SIGNATURE);
         else if (result == DBUS_REQUEST_NAME_REPLY_EXISTS)
                 refused(bus, node, DBUS_ERROR_FILE_EXISTS);
-        else if (result == DBUS_REQUEST_NAME_REPLY_IN_QUEUE)
+        else if (result == DBUS_REQUEST_NAME_REPLY_IN_QUEUE && !s->released)
                 lose(bus, BUS1_DBUS_LOST_NAME, s->text, NULL, BUS1_INVALID, NULL);
 }
 
@@ -382,8 +421,10 @@ static int answered(struct bus1_dbus_message *reply, void *userdata) {
         struct bus1_dbus *bus = userdata;
         struct reconnect *reconnect = bus->reconnect;
         const char *error = error_of_reply(reply);
+        bool releases = reconnect->releases;
 
         reconnect->call = NULL;
+        reconnect->releases = false;
         if (bus->gone)
                 return 0; /* all is restored when the program joins the next time */
         if (!reply) {
@@ -394,6 +435,8 @@ static int answered(struct bus1_dbus_message *reply, void *userdata) {
                 /* The program has freed it. A name may have no structure that says so. */
                 if (reconnect->kind == BUS1_DBUS_LOST_NAME && reconnect->node != BUS1_INVALID)
                         node_end(bus, reconnect->node);
+        } else if (releases) {
+                standing_free(bus, (void *)bus->being_restored);
         } else if (error) {
                 refused(bus, reconnect->node, error);
         } else if (reconnect->kind == BUS1_DBUS_LOST_NAME) {
@@ -455,6 +498,21 @@ static bool restore_standing(struct bus1_dbus *bus, enum standing_kind kind) {
         return false;
 }
 
+static bool restore_releases(struct bus1_dbus *bus) {
+        struct standing *s, *next;
+
+        DL_FOREACH_SAFE(bus->standing, s, next) {
+                if (!s->released)
+                        continue;
+                if (s->joined == bus->n_joins) {
+                        restore_release(bus, s);
+                        return true;
+                }
+                standing_free(bus, s); /* it was about a former bus */
+        }
+        return false;
+}
+
 /* Others can find the program now. */
 static void restored_names(struct bus1_dbus *bus) {
         struct reconnect *reconnect = bus->reconnect;
@@ -472,7 +530,7 @@ static void restore_next(struct bus1_dbus *bus) {
         while (!bus->gone && !reconnect->call && reconnect->state == RECONNECT_RESTORING) {
                 if (!restore_subscriptions(bus) && !restore_standing(bus, STANDING_MATCH) &&
                     !restore_objects(bus) && !restore_standing(bus, STANDING_EXPORT) &&
-                    !restore_standing(bus, STANDING_NAME))
+                    !restore_releases(bus) && !restore_standing(bus, STANDING_NAME))
                         restored_names(bus);
         }
         if (reconnect->state == RECONNECT_FINDING)

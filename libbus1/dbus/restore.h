@@ -18,7 +18,8 @@
  * The names come last, so nobody can call a service by its name before all of it is there. The
  * library makes one call of the bus after the other, and looks for the next thing to restore after
  * each: so the program may free what it likes meanwhile. What is restored has the present
- * bus->n_joins in its field joined.
+ * bus->n_joins in its field joined. A name that the program releases meanwhile is given back after
+ * the answer: the program cannot call the bus yet.
  *
  * A service that starts together with the bus, or joins again like this program, needs some time.
  * Starting it would start it twice. So look-ups do not start services at first. After FIND_GRACE
@@ -55,6 +56,7 @@ struct reconnect {
         /* the call of the bus that is under way, about bus->being_restored */
         struct pending *call;
         enum bus1_dbus_lost_kind kind;
+        bool releases;       /* the call gives a name back */
         uint64_t node;       /* the new node that goes with it; BUS1_INVALID: none */
         uint64_t find_at;    /* when to look up what is missing */
         uint64_t find_until; /* from then on, start services */
@@ -73,4 +75,6 @@ void restore_begin(struct bus1_dbus *bus);
 void restore_find(struct bus1_dbus *bus);
 /* Forget what was lost so far: all, or only what will be asked for again when the program joins. */
 void restore_forget(struct reconnect *reconnect);
-void restore_forget_tried(struct reconnect *reconnect);
+void restore_forget_tried(struct bus1_dbus *bus);
+/* The same for names that the program would wait for, but has released since. */
+void restore_forget_released(struct bus1_dbus *bus);
