@@ -87,6 +87,16 @@ int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *cl
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 
 /*
+ * Call fn when bus1_dbus_free() begins, before anything is freed or closed. So what depends on the
+ * descriptor of bus1_dbus_get_fd(), such as a source of an event loop, can end with the bus. fn may
+ * use the bus, but neither free it nor add such a function. Freeing the slot before ends this
+ * without a call.
+ */
+typedef void (*bus1_dbus_free_fn)(struct bus1_dbus *bus, void *userdata);
+int bus1_dbus_add_free_handler(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_slot,
+                               bus1_dbus_free_fn fn, void *userdata);
+
+/*
  * The unique name; NULL without a bus. The text is valid until the bus is freed, or until the
  * program has joined again and was told (bus1_dbus_set_reconnect()).
  */
