@@ -85,6 +85,15 @@ int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *cl
  * a handler frees the bus, the dispatch that called the handler returns -ESHUTDOWN. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
+/*
+ * For variables with __attribute__((cleanup(bus1_dbus_freep))), which own what they hold, or are
+ * NULL. There is such a function for each type of this header that a function frees.
+ * bus1_dbus_free() also frees what belongs to the bus: declare the variable of the bus before those
+ * of its slots, objects and subscriptions, since variables are cleaned up in the opposite order.
+ */
+static inline void bus1_dbus_freep(struct bus1_dbus **bus) {
+        bus1_dbus_free(*bus);
+}
 
 /*
  * Call fn when bus1_dbus_free() begins, before anything is freed or closed. So what depends on the
@@ -196,6 +205,9 @@ int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop);
  * free, and what began goes on until it ends by itself or bus1_dbus_free() ends it.
  */
 struct bus1_dbus_slot *bus1_dbus_slot_free(struct bus1_dbus_slot *slot);
+static inline void bus1_dbus_slot_freep(struct bus1_dbus_slot **slot) {
+        bus1_dbus_slot_free(*slot);
+}
 struct bus1_dbus *bus1_dbus_slot_get_bus(const struct bus1_dbus_slot *slot);
 
 /* received messages */
@@ -246,6 +258,9 @@ typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *use
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
 /* Returns NULL. */
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
+static inline void bus1_dbus_message_unrefp(struct bus1_dbus_message **message) {
+        bus1_dbus_message_unref(*message);
+}
 /*
  * Get the credentials of the member that is the SENDER of the message, as the bus determined them
  * when this member connected; they do not change after that. This takes no round trip. They are
@@ -441,6 +456,9 @@ int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_messa
                         void *userdata, struct bus1_dbus_subscription **ret_subscription,
                         DBusError *error);
 struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s);
+static inline void bus1_dbus_subscription_freep(struct bus1_dbus_subscription **s) {
+        bus1_dbus_subscription_free(*s);
+}
 /*
  * Set the handler of messages that belong to no subscription: signals to this member alone, signals
  * for match rules made with AddMatch, and everything that a monitor sees. (If a monitor has objects
@@ -499,6 +517,9 @@ int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                          struct bus1_dbus_object **ret_object);
 /* Free the object, which ends its nodes: watches of its handles fire. Returns NULL. */
 struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *object);
+static inline void bus1_dbus_object_freep(struct bus1_dbus_object **object) {
+        bus1_dbus_object_free(*object);
+}
 struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object);
 /* Returns "/" for an object without a path. */
 const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object);

@@ -144,10 +144,6 @@ static inline void dbus_message_unrefp(DBusMessage **m) {
                 dbus_message_unref(*m);
 }
 
-static inline void bus1_dbus_message_unrefp(struct bus1_dbus_message **m) {
-        bus1_dbus_message_unref(*m);
-}
-
 /* Public functions check arguments with these: libdbus-1 may abort the process on invalid ones. */
 
 static inline bool text_is_valid(const char *text) {

@@ -250,6 +250,7 @@ void test_event() {
 
         CHECK(sd_event_new(&event) >= 0);
         CHECK(bus1_dbus_attach_event(caller, event, SD_EVENT_PRIORITY_NORMAL, &source) >= 0);
+        CHECK(bus1_dbus_attach_event(server, event, SD_EVENT_PRIORITY_NORMAL, nullptr) >= 0);
         sd_event_source_unref(source);
         sd_event_unref(event);
 #ifdef HAVE_GLIB
@@ -260,14 +261,56 @@ void test_event() {
 #endif
 }
 
+#define CLEANUP(function) __attribute__((cleanup(function)))
+
+void count_free(struct bus1_dbus *, void *userdata) {
+        ++*static_cast<unsigned *>(userdata);
+}
+
+int ignore(struct bus1_dbus_message *, void *) {
+        return 0;
+}
+
+/* The functions for variables that own something, or nothing */
+void test_cleanup(const char *address) {
+        unsigned n_freed = 0;
+
+        for (bool full : {false, true}) {
+                CLEANUP(bus1_dbus_freep) struct bus1_dbus *bus = nullptr;
+                CLEANUP(bus1_dbus_object_freep) struct bus1_dbus_object *object = nullptr;
+                CLEANUP(bus1_dbus_subscription_freep)
+                struct bus1_dbus_subscription *subscription = nullptr;
+                CLEANUP(bus1_dbus_slot_freep) struct bus1_dbus_slot *slot = nullptr;
+                CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = nullptr;
+
+                if (!full)
+                        continue;
+                CHECK(bus1_dbus_open(&bus, address, nullptr) >= 0);
+                CHECK(bus1_dbus_add_free_handler(bus, nullptr, count_free, &n_freed) >= 0);
+                /* it would be called, if its slot was freed after the bus, or not at all */
+                CHECK(bus1_dbus_add_free_handler(bus, &slot, count_free, &n_freed) >= 0);
+                CHECK(bus1_dbus_object_new(bus, PATH, nullptr, nullptr, &object) >= 0);
+                CHECK(bus1_dbus_subscribe(bus, "member='Told'", ignore, nullptr, &subscription,
+                                          nullptr) >= 0);
+                CHECK(bus1_dbus_call_method(bus, BUS1_DBUS_BUS, DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+                                            DBUS_INTERFACE_DBUS, "GetId", nullptr, &reply,
+                                            nullptr) >= 0);
+        }
+        CHECK(n_freed == 1);
+}
+
 void test_domain() {
-        struct bus1_domain *domain;
-        struct bus1_client *peer;
+        CLEANUP(bus1_domain_freep) struct bus1_domain *domain = nullptr;
+        CLEANUP(bus1_client_freep) struct bus1_client *peer = nullptr;
+        CLEANUP(bus1_received_freep) struct bus1_received *received = nullptr;
+        uint64_t node, handle;
 
         CHECK(bus1_domain_new(&domain) >= 0);
         CHECK(bus1_domain_client_new(domain, &peer) >= 0);
-        CHECK(!bus1_client_free(peer));
-        CHECK(!bus1_domain_free(domain));
+        CHECK(bus1_client_create_node(peer, 0, &node, &handle) >= 0);
+        CHECK(bus1_client_release_one(peer, handle) >= 0);
+        CHECK(bus1_client_recv_alloc(peer, &received) >= 0);
+        CHECK(received->type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE);
         CHECK(sizeof(struct bus1_2016_peer_reset) > 0 && sizeof(struct bus1_transport) > 0);
 }
 
@@ -293,6 +336,7 @@ int main(int argc, char **argv) {
         test_introspection();
         test_handles(lamp);
         test_event();
+        test_cleanup(bus.address);
         test_domain();
         CHECK(!bus1_dbus_free(caller));
         CHECK(!bus1_dbus_free(server));
