@@ -413,6 +413,11 @@ int bus1_dbus_lookup_object_with_flags(struct bus1_dbus *bus, const char *name, 
 /*
  * Give a handle a name and a path. Calls of any member to this name and path then go to the node of
  * the handle. The name is the unique name of this member. The caller frees *ret_name and *ret_path.
+ *
+ * A handle is the right to call, and this gives it to all members, as far as the policy allows:
+ * also the right to call privileged members (<bus1/dbus-vtable.h>), and without a SENDER. This is
+ * not so only for the handle that bus1_dbus_object_get_handle() returns. The library does not
+ * recognise a copy of it, such as one that came back in a message.
  */
 int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name, char **ret_path,
                      DBusError *error);

@@ -1629,6 +1629,34 @@ START_TEST(privileged_members_of_exported_objects_are_checked) {
 }
 END_TEST
 
+/*
+ * A handle is the right to call, and an export of it is this right for all. The library knows the
+ * own handle of an object, but not a copy of it, which could be that of another object.
+ */
+START_TEST(export_of_a_copy_gives_its_right_to_all) {
+        struct bus1_transfer own = {}, copy = {};
+        uint64_t handle;
+        char *name, *path;
+
+        if (getuid() != 0)
+                return; /* only root has another user */
+        become_other_user();
+        ck_assert_int_eq(bus1_dbus_object_get_handle(thing.object, &handle), 0);
+        own.id = handle;
+        ck_assert_int_eq(bus1_client_transfer(bus1_dbus_get_client(service), NULL, 1, &own, &copy),
+                         0);
+        ck_assert_uint_ne(copy.id, handle);
+        for (int i = 0; i < 2; i++) {
+                ck_assert_int_eq(
+                        bus1_dbus_export(service, i ? copy.id : handle, &name, &path, NULL), 0);
+                ck_assert_str_eq(other_user_calls(path), i ? "" : DBUS_ERROR_ACCESS_DENIED);
+                free(name);
+                free(path);
+        }
+        ck_assert_str_eq(other_user_calls(ONE), DBUS_ERROR_ACCESS_DENIED);
+}
+END_TEST
+
 static char *exported_path;
 
 /* Another object takes the path of the exported one. */
@@ -2055,6 +2083,7 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(users, privileged_members_are_checked, 0, 2);
         tcase_add_loop_test(users, call_that_is_checked_later_outlives_the_bus, 0, 2);
         tcase_add_test(users, privileged_members_of_exported_objects_are_checked);
+        tcase_add_test(users, export_of_a_copy_gives_its_right_to_all);
         tcase_add_loop_test(users, call_that_was_checked_is_for_no_other_object, 0, 4);
         suite_add_tcase(suite, users);
         return suite;
