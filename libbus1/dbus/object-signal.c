@@ -18,6 +18,7 @@
 
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/object.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/use.h"
 

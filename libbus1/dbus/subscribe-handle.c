@@ -21,9 +21,9 @@
 
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/subscribe.h"
 #include "libbus1/dbus/subscriber.h"
 
