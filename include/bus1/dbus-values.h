@@ -199,7 +199,7 @@ int bus1_dbus_emit_signalv(struct bus1_dbus *bus, const char *path, const char *
 int bus1_dbus_emit_signal_to(struct bus1_dbus *bus, uint64_t to, const char *destination,
                              const char *path, const char *interface, const char *member,
                              const char *types, ...);
-/* Broadcast a signal of this object. */
+/* Emit a signal of this object, like bus1_dbus_object_emit(). */
 int bus1_dbus_object_emit_values(struct bus1_dbus_object *object, const char *interface,
                                  const char *member, const char *types, ...);
 

@@ -87,6 +87,25 @@ int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *cl
  * the handler returns -ESHUTDOWN. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
+/*
+ * For variables with __attribute__((cleanup(bus1_dbus_freep))), which own what they hold, or are
+ * NULL. There is such a function for each type of this header that a function frees.
+ * bus1_dbus_free() also frees what belongs to the bus: declare the variable of the bus before those
+ * of its slots, objects and subscriptions, since variables are cleaned up in the opposite order.
+ */
+static inline void bus1_dbus_freep(struct bus1_dbus **bus) {
+        bus1_dbus_free(*bus);
+}
+
+/*
+ * Call fn when bus1_dbus_free() begins, before anything is freed or closed. So what depends on the
+ * descriptor of bus1_dbus_get_fd(), such as a source of an event loop, can end with the bus. fn may
+ * use the bus, but neither free it nor add such a function. Freeing the slot before ends this
+ * without a call.
+ */
+typedef void (*bus1_dbus_free_fn)(struct bus1_dbus *bus, void *userdata);
+int bus1_dbus_add_free_handler(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_slot,
+                               bus1_dbus_free_fn fn, void *userdata);
 
 /*
  * The unique name; NULL without a bus. The text is valid until the bus is freed, or until the
@@ -188,6 +207,9 @@ int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop);
  * free, and what began goes on until it ends by itself or bus1_dbus_free() ends it.
  */
 struct bus1_dbus_slot *bus1_dbus_slot_free(struct bus1_dbus_slot *slot);
+static inline void bus1_dbus_slot_freep(struct bus1_dbus_slot **slot) {
+        bus1_dbus_slot_free(*slot);
+}
 struct bus1_dbus *bus1_dbus_slot_get_bus(const struct bus1_dbus_slot *slot);
 
 /* received messages */
@@ -238,6 +260,9 @@ typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *use
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
 /* Returns NULL. */
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
+static inline void bus1_dbus_message_unrefp(struct bus1_dbus_message **message) {
+        bus1_dbus_message_unref(*message);
+}
 /*
  * Get the credentials of the member that is the SENDER of the message, as the bus determined them
  * when this member connected; they do not change after that. This takes no round trip. They are
@@ -393,6 +418,11 @@ int bus1_dbus_lookup_object_with_flags(struct bus1_dbus *bus, const char *name, 
 /*
  * Give a handle a name and a path. Calls of any member to this name and path then go to the node of
  * the handle. The name is the unique name of this member. The caller frees *ret_name and *ret_path.
+ *
+ * A handle is the right to call, and this gives it to all members, as far as the policy allows:
+ * also the right to call privileged members (<bus1/dbus-vtable.h>), and without a SENDER. This is
+ * not so only for the handle that bus1_dbus_object_get_handle() returns. The library does not
+ * recognise a copy of it, such as one that came back in a message.
  */
 int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name, char **ret_path,
                      DBusError *error);
@@ -436,6 +466,9 @@ int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_messa
                         void *userdata, struct bus1_dbus_subscription **ret_subscription,
                         DBusError *error);
 struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s);
+static inline void bus1_dbus_subscription_freep(struct bus1_dbus_subscription **s) {
+        bus1_dbus_subscription_free(*s);
+}
 /*
  * Set the handler of messages that belong to no subscription: signals to this member alone, signals
  * for match rules made with AddMatch, and everything that a monitor sees. (If a monitor has objects
@@ -498,6 +531,9 @@ int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
  * can still be answered. Returns NULL.
  */
 struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *object);
+static inline void bus1_dbus_object_freep(struct bus1_dbus_object **object) {
+        bus1_dbus_object_free(*object);
+}
 struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object);
 /* Returns "/" for an object without a path. */
 const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object);
@@ -526,8 +562,10 @@ int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
 /*
  * Emit a signal of this object. The arguments are those of dbus_message_append_args(). The signal
  * goes to the bus, as a broadcast, and to those that have subscribed through a handle that the
- * program has passed on (bus1_dbus_subscribe_handle() in <bus1/dbus-async.h>). The result is about
- * the bus: a subscriber that cannot get the signal is told.
+ * program has passed on (bus1_dbus_subscribe_handle() in <bus1/dbus-async.h>). An object without a
+ * path broadcasts from the path of its export, from each if there are several; without an export,
+ * only the subscribers get the signal. The result is about the bus: a subscriber that cannot get
+ * the signal is told.
  */
 int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *interface,
                           const char *member, int first_arg_type, ...);

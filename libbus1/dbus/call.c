@@ -11,10 +11,10 @@
 #include "libbus1/dbus/ended.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message-limits.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 

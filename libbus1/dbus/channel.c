@@ -15,6 +15,7 @@
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/quiet.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/use.h"
 
 /* Messages through the bus until the library asks again. Asking costs one message to the bus. */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "libbus1/dbus/driver.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/request.h"
 #include "libbus1/dbus/standing.h"
 

@@ -12,7 +12,6 @@
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/exists.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/object.h"
 #include "libbus1/dbus/standing.h"
 

@@ -52,6 +52,7 @@
 #define BUS_NAME "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
 #define BRIDGE_INTERFACE "org.bus1.Bridge1"
+#define EXPORT_PATH "/org/bus1/exported/" /* the paths that the bus makes for exports are below */
 
 #define SPENT_MAX 64
 
@@ -142,10 +143,6 @@ struct bus1_dbus {
 static inline void dbus_message_unrefp(DBusMessage **m) {
         if (*m)
                 dbus_message_unref(*m);
-}
-
-static inline void bus1_dbus_message_unrefp(struct bus1_dbus_message **m) {
-        bus1_dbus_message_unref(*m);
 }
 
 /* Public functions check arguments with these: libdbus-1 may abort the process on invalid ones. */

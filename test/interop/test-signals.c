@@ -379,18 +379,34 @@ START_TEST(signals_of_a_handle_of_another_look_up) {
 }
 END_TEST
 
+static char *export_name, *export_path;
+
+static void export_handle(struct bus1_dbus *bus, uint64_t handle) {
+        ck_assert_int_eq(bus1_dbus_export(bus, handle, &export_name, &export_path, NULL), 0);
+}
+
+static void export_object(struct bus1_dbus_object *o) {
+        uint64_t handle;
+
+        ck_assert_int_eq(bus1_dbus_object_get_handle(o, &handle), 0);
+        export_handle(service, handle);
+}
+
+static void export_forget(void) {
+        free(export_name);
+        free(export_path);
+}
+
 /* The path of an export is a way to the object like any other: the policy holds, monitors see. */
 START_TEST(signals_of_an_exported_object) {
         struct bus1_dbus_slot *by_path, *by_handle;
-        char *name, *path;
         uint64_t handle;
 
-        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
-        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
-        expect_text(call(client, BUS1_DBUS_BUS, name, path, "Who", NULL),
+        export_object(object);
+        expect_text(call(client, BUS1_DBUS_BUS, export_name, export_path, "Who", NULL),
                     bus1_dbus_get_unique_name(client));
         ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
-        handle = give(client, third, look_up(client, name, path));
+        handle = give(client, third, look_up(client, export_name, export_path));
         subscribe_handle(third, handle, NAME, "Beep", &by_path);
         ck_assert_str_eq(got.error, "");
         emit_object(object, NAME, "Beep");
@@ -405,8 +421,128 @@ START_TEST(signals_of_an_exported_object) {
         ck_assert(!heard_sender);
         expect_text(call(client, object_handle, NULL, PATH, "Who", NULL), "nobody");
         bus1_dbus_slot_free(by_handle);
-        free(name);
-        free(path);
+        export_forget();
+}
+END_TEST
+
+/* The program that subscribes has looked up the path of the export itself. */
+START_TEST(signals_of_a_looked_up_export) {
+        struct bus1_dbus_object *o = object;
+        struct bus1_dbus_slot *slot;
+
+        /* the object has a path of its own, too */
+        if (_i)
+                ck_assert_int_eq(
+                        bus1_dbus_object_new(service, OTHER_PATH, member_interfaces, NULL, &o), 0);
+        export_object(o);
+        subscribe_handle(client, look_up(client, NAME, export_path), NAME, "Beep", &slot);
+        ck_assert_str_eq(got.error, "");
+        emit_object(o, NAME, "Beep");
+        emit_object(o, NAME, "Click");
+        emit(service, "Beep");
+        expect_heard("Beep ");
+        ck_assert(heard_sender);
+        ck_assert_int_eq(bus1_dbus_release_name(service, NAME, NULL, NULL), 0);
+        expect_heard("!UnknownObject ");
+        bus1_dbus_slot_free(slot);
+        export_forget();
+}
+END_TEST
+
+/* A member exports a handle that it was given. The signals are those of another member. */
+START_TEST(signals_of_an_export_of_another_member) {
+        struct bus1_dbus_slot *slot;
+
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        export_handle(client, _i ? look_up(client, NAME, PATH) : object_handle);
+        subscribe_handle(third, look_up(third, export_name, export_path), NAME, "Beep", &slot);
+        ck_assert_str_eq(got.error, "");
+        if (_i)
+                emit(service, "Beep");
+        else
+                emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        bus1_dbus_slot_free(slot);
+        export_forget();
+}
+END_TEST
+
+static char heard_path[256];
+
+static int hear_path(struct bus1_dbus_message *m, void *userdata) {
+        snprintf(heard_path, sizeof(heard_path), "%s", dbus_message_get_path(m->message));
+        return hear(m, userdata);
+}
+
+/*
+ * Who does not hold the handle does not hear of an object without a path, unless it is exported:
+ * then the path of the export is where everybody finds it.
+ */
+START_TEST(broadcasts_of_an_object_without_a_path) {
+        struct bus1_dbus_object *with_number;
+        char *first;
+
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_subscribe(third, "type='signal'", hear_path, &got, NULL, NULL),
+                         0);
+        heard_path[0] = 0;
+        emit_object(object, NAME, "Beep");
+        ck_assert_int_eq(bus1_dbus_object_emit_values(object, NAME, "Beep", "u", 1), 0);
+        ck_assert_int_eq(
+                bus1_dbus_object_new(service, NULL, property_interfaces, NULL, &with_number), 0);
+        ck_assert_int_eq(bus1_dbus_object_emit_changed(with_number, NAME, "Number"), 0);
+        expect_heard("");
+        /* it also emits before anybody can have the handle */
+        bus1_dbus_object_free(with_number);
+        export_object(object);
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        ck_assert_str_eq(heard_path, export_path);
+        ck_assert(heard_sender);
+        first = export_path;
+        free(export_name);
+        export_object(object);
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep Beep ");
+        ck_assert_str_eq(heard_path, export_path);
+        ck_assert_str_ne(first, export_path);
+        free(first);
+        export_forget();
+}
+END_TEST
+
+/* A D-Bus program listens where it calls. */
+START_TEST(signals_of_an_export_for_a_rule) {
+        struct bus1_dbus_slot *slot;
+
+        export_object(object);
+        ck_assert_int_eq(bus1_dbus_match_signal(client, &slot, export_name, export_path, NAME,
+                                                "Beep", hear, &got, NULL),
+                         0);
+        emit_object(object, NAME, "Beep");
+        emit(service, "Beep");
+        expect_heard("Beep ");
+        bus1_dbus_slot_free(slot);
+        export_forget();
+}
+END_TEST
+
+/* Nobody exports from such a path but a native program. */
+START_TEST(signals_of_no_export) {
+        struct bus1_dbus_slot *slot;
+        struct owner a;
+
+        owner_open(&a, false);
+        owner_request(&a, OTHER, 0);
+        subscribe_handle(client, look_up(client, OTHER, "/org/bus1/exported/1"), NAME, "Beep",
+                         &slot);
+        ck_assert_str_eq(got.error, DBUS_ERROR_NOT_SUPPORTED);
+        bus1_dbus_slot_free(slot);
+        subscribe_handle(client, look_up(client, NAME, "/org/bus1/exported/1"), NAME, "Beep",
+                         &slot);
+        ck_assert_str_eq(got.error, DBUS_ERROR_UNKNOWN_OBJECT);
+        bus1_dbus_slot_free(slot);
+        owner_close(&a);
 }
 END_TEST
 
@@ -418,23 +554,19 @@ static void count_unreferenced(struct bus1_dbus_object *o, void *userdata) {
 
 /* Everybody can call an exported object, so it is not over when the last handle is. */
 START_TEST(exported_object_stays) {
-        char *name, *path;
-        uint64_t handle;
-
         n_unreferenced = 0;
-        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
-        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
+        export_object(object);
         ck_assert_int_eq(bus1_dbus_object_set_unreferenced(object, count_unreferenced), 0);
         bus1_dbus_release(client, object_handle);
         settle();
-        expect_text(call(client, BUS1_DBUS_BUS, name, path, "Where", NULL), path);
+        expect_text(call(client, BUS1_DBUS_BUS, export_name, export_path, "Where", NULL),
+                    export_path);
         ck_assert_uint_eq(n_unreferenced, 0);
         bus1_dbus_object_free(object);
         settle();
-        expect_error(call(client, BUS1_DBUS_BUS, name, path, "Where", NULL),
+        expect_error(call(client, BUS1_DBUS_BUS, export_name, export_path, "Where", NULL),
                      DBUS_ERROR_UNKNOWN_OBJECT);
-        free(name);
-        free(path);
+        export_forget();
 }
 END_TEST
 
@@ -802,6 +934,11 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, signals_of_a_looked_up_name);
         tcase_add_test(tcase, signals_of_a_handle_of_another_look_up);
         tcase_add_test(tcase, signals_of_an_exported_object);
+        tcase_add_loop_test(tcase, signals_of_a_looked_up_export, 0, 2);
+        tcase_add_loop_test(tcase, signals_of_an_export_of_another_member, 0, 2);
+        tcase_add_test(tcase, signals_of_no_export);
+        tcase_add_test(tcase, broadcasts_of_an_object_without_a_path);
+        tcase_add_test(tcase, signals_of_an_export_for_a_rule);
         tcase_add_test(tcase, exported_object_stays);
         suite_add_tcase(suite, tcase);
 
