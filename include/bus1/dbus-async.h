@@ -110,7 +110,9 @@ int bus1_dbus_watch_name_async(struct bus1_dbus *bus, struct bus1_dbus_slot **re
 /*
  * Subscribe to the signals of the object behind a handle. The object may have no path, and the
  * handle may come from a look-up of this program or from another program. NULL as interface or
- * member matches all. For a handle to a name, fn gets the signals of all objects of the owner.
+ * member matches all. For a handle to a name, fn gets the signals of all objects of the owner. If
+ * the handle is that of a path of bus1_dbus_export(), the owner of the object is asked. An object
+ * without a path is heard through a name only if it is exported.
  *
  * - If the handle comes from a look-up, or the object is called through a name, the signals come
  *   through the bus, as for bus1_dbus_match_signal(). Only members of the bus get them.
