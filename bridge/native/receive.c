@@ -515,9 +515,9 @@ static int node_receive(struct native *native, struct native_node *node, struct 
                 struct native_session *session = data;
 
                 if (gone)
-                        native_session_close(session,
-                                             "the last handle to its session node has gone");
-                else if (!session->close_reason && !input_is_own(native, in))
+                        return native_session_depart(
+                                session, "the last handle to its session node has gone");
+                if (!session->close_reason && !input_is_own(native, in))
                         r = session_receive(session, in);
                 if (r > 0)
                         native_session_close(session, "it broke the protocol");
@@ -538,22 +538,29 @@ static int node_receive(struct native *native, struct native_node *node, struct 
                 if (r >= 0)
                         r = native_opening_answered(data, in->m);
                 break;
+        case NATIVE_NODE_MARK: {
+                struct native_session *session = data;
+
+                session->mark = BUS1_INVALID;
+                r = native_session_depart(session, "the connection was closed");
+                break;
+        }
         }
         return r < 0 ? r : 0;
 }
 
-/* The node behind a handle of the bus has gone. */
-static void handle_gone(struct native_handle *handle) {
+/* The node behind a handle of the bus has gone. Returns 0 or a negative errno. */
+static int handle_gone(struct native_handle *handle) {
         struct native_session *session = handle->session;
 
         switch (handle->kind) {
         case NATIVE_HANDLE_HOME:
                 session->home = BUS1_INVALID;
-                native_session_close(session, "it gave up its home node");
-                break;
+                native_handle_remove(handle, false);
+                return native_session_depart(session, "it gave up its home node");
         case NATIVE_HANDLE_PUBLISHED:
                 native_published_free(handle->data, false);
-                return;
+                return 0;
         case NATIVE_HANDLE_SUBSCRIPTION:
                 /* the rules of a monitor, and of a client that has left, are freed already */
                 if (client_is_registered(&session->client))
@@ -561,6 +568,7 @@ static void handle_gone(struct native_handle *handle) {
                 break;
         }
         native_handle_remove(handle, false);
+        return 0;
 }
 
 int native_receive(struct native *native) {
@@ -574,7 +582,8 @@ int native_receive(struct native *native) {
 
                 /* a handle in no table is, for example, the reply handle of a caller that left */
                 if (handle)
-                        handle_gone(handle);
+                        r = handle_gone(handle);
+                r = r < 0 ? r : 1;
         } else if (r > 0) {
                 struct native_node *node = native_node_find(native, in.metadata.metadata.id);
 

@@ -81,10 +81,10 @@ int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error);
 int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client);
 /*
  * Leave the bus. Pending calls end without a call of their handler, and objects, subscriptions and
- * slots are freed, without a word about them. What the bus has not read by then is lost: a call to
- * the bus, before, makes sure that it has read everything. Messages that are still referenced stay
- * readable, but lose their bus and handles. When a handler frees the bus, the dispatch that called
- * the handler returns -ESHUTDOWN. Returns NULL.
+ * slots are freed, without a word about them. The bus handles all that was sent before, in order,
+ * and then announces that the program has left. Messages that are still referenced stay readable,
+ * but lose their bus and handles. When a handler frees the bus, the dispatch that called the
+ * handler returns -ESHUTDOWN. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 /*
