@@ -26,8 +26,8 @@
 #define N_SIGNALS 1000
 #define N_CALLS 200 /* to each receiver */
 #define CALL_EACH (N_SIGNALS / N_CALLS)
-#define N_ROUNDS 20
-#define N_FEW_ROUNDS 4 /* of what fails in the first one, or takes long */
+#define N_ROUNDS 6
+#define N_FEW_ROUNDS 2 /* of what fails in the first one, or takes long */
 #define N_SENDERS 8    /* at once, at most */
 
 static const char signal_rule[] = "type='signal',interface='" NAME "'";
