@@ -197,15 +197,10 @@ static int ended(struct child *child, int status) {
         return r;
 }
 
-/* One SIGCHLD may stand for several children that ended, so this looks at all of them. */
-static int reap(struct loop_source *source, uint32_t events) {
-        struct children *children = container_of(source, struct children, signals);
-        struct signalfd_siginfo info;
+int children_reap(struct children *children) {
         struct child *child, *next;
         int status, r = 0, k;
 
-        if (read(source->fd, &info, sizeof(info)) != sizeof(info))
-                return 0;
         DL_FOREACH_SAFE(children->list, child, next) {
                 if (waitpid(child->pid, &status, WNOHANG) != child->pid)
                         continue;
@@ -214,6 +209,14 @@ static int reap(struct loop_source *source, uint32_t events) {
                         r = k;
         }
         return r;
+}
+
+/* One SIGCHLD may stand for several children that ended, so this looks at all of them. */
+static int reap(struct loop_source *source, uint32_t events) {
+        struct children *children = container_of(source, struct children, signals);
+        struct signalfd_siginfo info;
+
+        return read(source->fd, &info, sizeof(info)) == sizeof(info) ? children_reap(children) : 0;
 }
 
 /* interface */
@@ -251,6 +254,40 @@ int child_start(struct children *children, char *const *argv, char *const *envir
         }
         *ret_child = steal_ptr(&child);
         return 0;
+}
+
+int child_adopt(struct children *children, pid_t pid, int fd, child_event_fn event, void *userdata,
+                struct child **ret_child) {
+        CLEANUP_FREE struct child *child = calloc(1, sizeof(*child));
+        int r;
+
+        if (!child)
+                return -ENOMEM;
+        *child = (struct child){
+                .children = children,
+                .pid = pid,
+                .started = {.fd = fd, .dispatch = started},
+                .event = event,
+                .userdata = userdata,
+        };
+        r = fd < 0 ? 0 : loop_add(children->loop, &child->started, EPOLLIN);
+        if (r < 0)
+                return r;
+        DL_APPEND(children->list, child);
+        *ret_child = steal_ptr(&child);
+        return 0;
+}
+
+const struct child *child_next(const struct children *children, const struct child *child) {
+        return child ? child->next : children->list;
+}
+
+int child_pipe(const struct child *child) {
+        return child->started.fd;
+}
+
+void *child_userdata(const struct child *child) {
+        return child->event ? child->userdata : NULL;
 }
 
 struct child *child_forget(struct child *child) {

@@ -7,10 +7,17 @@
 
 #include "base/cleanup.h"
 #include "bridge/bus/bus.h"
+#include "bridge/bus/docket.h"
 #include "bridge/bus/later.h"
+#include "bridge/bus/state-messages.h"
+#include "bridge/bus/state-starts.h"
+#include "bridge/bus/unread.h"
+#include "bridge/state/message-record.h"
 
 #define REPLIES "Replies"
 #define LATER "Later"
+#define DOCKET "Docket"
+#define UNREAD "Unread"
 
 /* A record has at most as many pending replies. */
 #define REPLIES_MAX 1024
@@ -100,12 +107,61 @@ static void save_laters(const struct client *client, struct state_save *save) {
         }
 }
 
+static void save_docket(const struct client *client, struct state_save *save) {
+        const struct docket_item *first = docket_items(client), *item;
+        struct writer *w;
+
+        if (!first)
+                return;
+        DL_FOREACH(first, item) {
+                state_save_message(save, item->m);
+        }
+        state_record_begin(save, DOCKET);
+        state_put_ref(save, "client", STATE_CLIENTS, client);
+        w = state_put(save, "items", "a(utux)");
+        writer_array_begin(w, 8);
+        DL_FOREACH(first, item) {
+                writer_struct(w);
+                writer_u32(w, state_number_of(save, STATE_MESSAGES, item->m));
+                writer_u64(w, item->caller_cookie);
+                writer_u32(w, item->kind);
+                writer_u64(w, (uint64_t)item->deadline);
+        }
+        writer_array_end(w);
+        state_record_end(save);
+}
+
+static void save_unread(const struct client *client, struct state_save *save) {
+        const struct unread *unread;
+        struct writer *w;
+
+        if (!client->unread)
+                return;
+        DL_FOREACH(client->unread, unread) {
+                state_save_message(save, unread->m);
+        }
+        state_record_begin(save, UNREAD);
+        state_put_ref(save, "client", STATE_CLIENTS, client);
+        w = state_put(save, "calls", "a(uu)");
+        writer_array_begin(w, 8);
+        DL_FOREACH(client->unread, unread) {
+                writer_struct(w);
+                writer_u32(w, state_number_of(save, STATE_CLIENTS, unread->sender));
+                writer_u32(w, state_number_of(save, STATE_MESSAGES, unread->m));
+        }
+        writer_array_end(w);
+        state_record_end(save);
+}
+
 void waiting_save(const struct bus *bus, struct state_save *save) {
         const struct client *client;
 
         save_replies(bus, save);
+        starts_save(bus->activation, save);
         DL_FOREACH(bus->clients, client) {
                 save_laters(client, save);
+                save_docket(client, save);
+                save_unread(client, save);
         }
 }
 
@@ -188,14 +244,86 @@ static int load_later(struct state_load *load, struct later **list) {
         return 0;
 }
 
+static int load_item(struct client *client, struct state_load *load, struct reader *r) {
+        const struct docket_item *first = docket_items(client);
+        struct docket_item item = {};
+        uint32_t id, kind;
+
+        reader_struct(r);
+        id = reader_u32(r);
+        item.caller_cookie = reader_u64(r);
+        kind = reader_u32(r);
+        item.deadline = (int64_t)reader_u64(r);
+        if (messages_load_held(load, "items", id, client, &item.m) < 0)
+                return load->error;
+        if (kind > DOCKET_CALL || (kind == DOCKET_CALL && item.m->type != MESSAGE_TYPE_METHOD_CALL))
+                return state_fail(load, "items", "message %u does not wait in this way", id);
+        if (first && first->prev->m->order >= item.m->order)
+                return state_fail(load, "items", "they are not in order");
+        item.kind = kind;
+        return docket_restore(client, &item) < 0 ? state_fail_memory(load) : 0;
+}
+
+static int load_docket(struct state_load *load) {
+        struct client *client = NULL;
+        const uint8_t *end;
+        struct reader r;
+
+        state_get_ref(load, "client", STATE_CLIENTS, &client);
+        if (state_get_array(load, "items", "a(utux)", &r, &end) < 0)
+                return load->error;
+        while (r.at < end)
+                if (load_item(client, load, &r) < 0)
+                        return load->error;
+        return 0;
+}
+
+static int load_call(struct client *owner, struct state_load *load, struct reader *r) {
+        struct client *sender = NULL;
+        struct message *m = NULL;
+        uint32_t sender_id, id;
+
+        reader_struct(r);
+        sender_id = reader_u32(r);
+        id = reader_u32(r);
+        if (state_ref(load, "calls", STATE_CLIENTS, sender_id, &sender) < 0 ||
+            messages_load_held(load, "calls", id, sender, &m) < 0)
+                return load->error;
+        if (m->type != MESSAGE_TYPE_METHOD_CALL || !m->destination.s || m->destination.s[0] == ':')
+                return state_fail(load, "calls", "message %u is no call to a well-known name", id);
+        return unread_restore(owner, sender, m) < 0 ? state_fail_memory(load) : 0;
+}
+
+static int load_unread(struct state_load *load) {
+        struct client *owner = NULL;
+        const uint8_t *end;
+        struct reader r;
+
+        state_get_ref(load, "client", STATE_CLIENTS, &owner);
+        if (state_get_array(load, "calls", "a(uu)", &r, &end) < 0)
+                return load->error;
+        if (!client_is_registered(owner) || !owner->is_closing)
+                return state_fail(load, "client", "this client does not leave");
+        while (r.at < end)
+                if (load_call(owner, load, &r) < 0)
+                        return load->error;
+        return 0;
+}
+
 int waiting_load(struct bus *bus, struct state_load *load, struct later **list) {
         if (state_kind_is(load, REPLIES))
                 return load_replies(bus, load);
         if (state_kind_is(load, LATER))
                 return load_later(load, list);
-        return 1;
+        if (state_kind_is(load, DOCKET))
+                return load_docket(load);
+        if (state_kind_is(load, UNREAD))
+                return load_unread(load);
+        return starts_load(bus->activation, load);
 }
 
-void waiting_wake(struct bus *bus) {
+int waiting_wake(struct bus *bus) {
         reply_table_wake(&bus->replies);
+        docket_judge_all(bus);
+        return starts_wake(bus->activation);
 }

@@ -13,11 +13,13 @@
 #include "bridge/bus/later.h"
 #include "bridge/bus/state-names.h"
 #include "bridge/bus/state-waiting.h"
-#include "bridge/state/save.h"
+#include "bridge/state/message-record.h"
 
 #define PEERS_MAX 64
 
 struct later *owed_answers;
+void (*takeover_end)(void);
+void (*takeover_begin)(void);
 
 /* writing */
 
@@ -52,6 +54,8 @@ int takeover_save(uint8_t **ret_bytes, size_t *ret_n, char error[256]) {
         DL_FOREACH(bus.clients, client) {
                 state_record_begin(&save, "TestClient");
                 state_put_u32(&save, "id", state_number(&save, STATE_CLIENTS, client));
+                state_put_bool(&save, "is_closing", client->is_closing);
+                state_put_u64(&save, "n_received", client->n_received);
                 state_record_end(&save);
         }
         names_save(&bus, &save);
@@ -81,8 +85,12 @@ void takeover_renew(struct peer **p, size_t n) {
                 DL_DELETE2(owed_answers, later, owner_prev, owner_next);
                 later_free(later);
         }
+        if (takeover_end)
+                takeover_end();
         fixture_teardown();
         fixture_setup();
+        if (takeover_begin)
+                takeover_begin();
         for (size_t i = 0; i < n; i++)
                 p[i] = peer_new();
 }
@@ -94,10 +102,14 @@ static int load_test_record(struct state_load *load, struct peer **p, size_t n_p
                 state_get_u64(load, "next", &bus.ids.next);
                 return state_get_u32(load, "serial", &bus.serial);
         }
+        if (state_kind_is(load, STATE_MESSAGE))
+                return state_load_message(load);
         if (!state_kind_is(load, "TestClient"))
                 return state_unknown_kind(load);
         if (n == n_peers)
                 return state_fail(load, NULL, "there are too many clients");
+        state_get_bool(load, "is_closing", &p[n]->client.is_closing);
+        state_get_u64(load, "n_received", &p[n]->client.n_received);
         return state_define(load, "id", STATE_CLIENTS, &p[n]->client);
 }
 
@@ -165,5 +177,5 @@ void takeover(struct peer **p, size_t n) {
                 peer_expect_nothing(p[i]);
                 ck_assert_uint_eq(p[i]->n_closed, 0);
         }
-        waiting_wake(&bus);
+        ck_assert_int_eq(waiting_wake(&bus), 0);
 }

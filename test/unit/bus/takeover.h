@@ -15,6 +15,12 @@ struct later;
 
 /* What the old bus had to answer, after takeover(). */
 extern struct later *owed_answers;
+/*
+ * What a test has given to the bus of the fixture, besides clients: called before the old bus ends,
+ * while it has its clients, and when the new one is made. Both may be NULL.
+ */
+extern void (*takeover_end)(void);
+extern void (*takeover_begin)(void);
 
 /*
  * Write a document of the bus. Returns 0 and the bytes, which the caller frees, or a negative errno
