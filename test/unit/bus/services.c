@@ -29,7 +29,7 @@ static const struct {
         const char *name, *line;
 } services[] = {
         {WAITS, ""},
-        {SLEEPS, "Exec=/bin/sleep 1000\n"},
+        {SLEEPS, "Exec=/bin/sleep 60\n"},
         {MISSING, "Exec=/nonexistent\n"},
         {HAS_UNIT, "SystemdService=a.service\n"},
 };
