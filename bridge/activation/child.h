@@ -70,6 +70,13 @@ void children_deinit(struct children *children);
 int child_start(struct children *children, char *const *argv, char *const *environment,
                 const char *journal_name, child_event_fn event, void *userdata,
                 struct child **ret_child);
+/*
+ * The same for a program that the bus runs for itself. It gets these descriptors of the bus, under
+ * the same numbers, its standard error, and its environment. All other descriptors of the bus must
+ * be close-on-exec.
+ */
+int child_start_own(struct children *children, char *const *argv, const int *fds, size_t n_fds,
+                    child_event_fn event, void *userdata, struct child **ret_child);
 /* Report no more events. The program goes on, and is reaped. NULL is fine; returns NULL. */
 struct child *child_forget(struct child *child);
 pid_t child_pid(const struct child *child);

@@ -67,6 +67,7 @@ struct state_load {
         size_t at;                /* of the next record */
         uint32_t number;          /* of this record */
         bool is_over;
+        struct state_fds named; /* all descriptors in the records so far */
         struct message record;
         struct state_field fields[STATE_FIELDS_MAX];
         unsigned n_fields;
@@ -169,5 +170,8 @@ int state_ref(struct state_load *load, const char *name, enum state_table table,
 /* How many numbers the table has. */
 uint32_t state_n_defined(const struct state_load *load, enum state_table table);
 
-/* After success: all descriptors that were returned become close-on-exec. */
+/*
+ * After success: all descriptors that were returned become close-on-exec. The others that the
+ * document names, in fields that this program does not know, are closed.
+ */
 void state_load_settle(struct state_load *load);
