@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The bus executes its program again, with SIGUSR2: what stays, and what makes it go on as it was
 
-test-reexec.py BUS OLDER, where OLDER is a bus that reads no state document, because it is too old.
+test-reexec.py BUS OLDER BUS1CTL, where OLDER is a bus that reads no state document, because it is
+too old.
 """
 
 import fcntl
@@ -12,6 +13,7 @@ import resource
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +22,7 @@ import rawbus
 from busfixture import TIMEOUT, Bus, clean_environment, wait_until
 from tap import Skip, contains, equal, main, test
 
-BRIDGE, OLDER = (os.path.abspath(x) for x in sys.argv[1:3])
+BRIDGE, OLDER, BUS1CTL = (os.path.abspath(x) for x in sys.argv[1:4])
 DONE = 'The message bus has executed its program again'
 FAILED = 'The message bus does not execute its program again, and goes on: '
 SERVICE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'service-activated.py')
@@ -447,6 +449,27 @@ def systemd_is_told():
 
 
 @test
+def bus1ctl_shows_the_document():
+    with Place() as place, place.bus() as bus:
+        idle = count_sockets(bus)
+        c = connect(bus)
+        c.call('UpdateActivationEnvironment', 'a{ss}', {'COLOUR': 'blue'})
+        leave(bus, c, idle)
+        place.replace(f'''#!/bin/sh
+            for word; do case $word in --check-state=*) fd=${{word#*=}}; esac; done
+            cat /proc/self/fd/$fd >{place.path}/document
+            exit 3
+            ''')
+        reexec(bus, FAILED)
+        result = subprocess.run([BUS1CTL, 'state', 'show', place.path + '/document'],
+                                capture_output=True, text=True, timeout=TIMEOUT)
+        equal((result.returncode, result.stderr), (0, ''))
+        contains(result.stdout, '1 Header\n', f'    pid: {bus.pid}\n', '2 Process\n',
+                 f'    program_path: "{place.program}"\n', f'    address: "{bus.address}"\n',
+                 '    text: "COLOUR=blue"\n', 'Listener\n', '    fd: descriptor ')
+
+
+@test
 def a_variable_of_somebody_else_is_ignored():
     with Place() as place:
         fd = os.memfd_create('foreign', os.MFD_ALLOW_SEALING)
@@ -511,4 +534,4 @@ def a_bus_in_the_background_stays_there():
         wait_until(lambda: not os.path.exists(place.path + '/bus'), 'the end')
 
 
-main(only=sys.argv[3:])
+main(only=sys.argv[4:])
