@@ -40,9 +40,10 @@ struct bridge {
         int ready_fd;   /* of daemon_fork() */
 
         /* to take over from the program that this process has executed before */
-        int state_fd;             /* the document; -1: this is a first start */
-        int old_fd;               /* that program; -1: there is no way back */
-        bool is_check;            /* only see whether the document can be taken over */
+        int state_fd;  /* the document; -1: this is a first start */
+        int old_fd;    /* that program; -1: there is no way back */
+        bool is_check; /* only see whether the document can be taken over */
+        struct watch_before watch_before;
         struct state_load load;   /* the document, until it has been taken over */
         uint32_t logged_warnings; /* hash of the warnings of the configuration that are logged */
 };

@@ -30,6 +30,20 @@ bool hand_over_is_at_rest(const struct bridge *bridge) {
         return !bridge->reload.job && bridge->bus.n_leaving == 0;
 }
 
+/* Of an inotify instance, the directories are watched, too. */
+static void save_watch(const struct watch *watch, struct state_save *save) {
+        struct writer *w;
+
+        if (watch->source.fd < 0)
+                return;
+        state_put_fd(save, "fd_inotify", watch->source.fd);
+        w = state_put(save, "watched", "au");
+        writer_array_begin(w, 4);
+        for (size_t i = 0; i < watch->n_directories; i++)
+                writer_u32(w, (uint32_t)watch->directories[i].wd);
+        writer_array_end(w);
+}
+
 static void save_process(const struct bridge *bridge, struct state_save *save) {
         struct daemon_capabilities capabilities;
 
@@ -48,6 +62,7 @@ static void save_process(const struct bridge *bridge, struct state_save *save) {
         state_put_bool(save, "is_dumpable", prctl(PR_GET_DUMPABLE) == 1);
         state_put_u64(save, "inheritable_capabilities", capabilities.inheritable);
         state_put_u64(save, "ambient_capabilities", capabilities.ambient);
+        save_watch(&bridge->watch, save);
         state_record_end(save);
 }
 
@@ -67,6 +82,22 @@ static int take_string(struct state_load *load, const char *name, char **ret_tex
                 return load->error;
         *ret_text = text.s ? strdup(text.s) : NULL;
         return text.s && !*ret_text ? state_fail_memory(load) : 0;
+}
+
+static int load_watch(struct state_load *load, struct watch_before *before) {
+        const uint8_t *end = NULL;
+        struct reader r;
+
+        if (!state_has(load, "fd_inotify"))
+                return 0;
+        if (state_get_array(load, "watched", "au", &r, &end) < 0)
+                return load->error;
+        before->wds = malloc((size_t)(end - r.at) + 1);
+        if (!before->wds)
+                return state_fail_memory(load);
+        while (r.at < end)
+                before->wds[before->n_wds++] = reader_u32(&r);
+        return state_get_fd(load, "fd_inotify", 0, &before->fd);
 }
 
 static int load_process(struct bridge *bridge) {
@@ -99,9 +130,11 @@ static int load_process(struct bridge *bridge) {
          */
         if (!is_dumpable)
                 prctl(PR_SET_DUMPABLE, 0);
-        if (!bridge->is_check && daemon_set_capabilities(&capabilities) < 0)
+        if (bridge->is_check)
+                return 0; /* and the inotify instance is in use */
+        if (daemon_set_capabilities(&capabilities) < 0)
                 return state_fail(load, "ambient_capabilities", "they cannot be set");
-        return 0;
+        return load_watch(load, &bridge->watch_before);
 }
 
 int hand_over_begin(struct bridge *bridge) {
@@ -149,4 +182,6 @@ void hand_over_end(struct bridge *bridge) {
         if (bridge->old_fd >= 0)
                 close(bridge->old_fd);
         bridge->old_fd = -1;
+        free(bridge->watch_before.wds);
+        bridge->watch_before = (struct watch_before){.fd = -1};
 }

@@ -568,7 +568,11 @@ static int start(struct bridge *bridge) {
                           "Native clients cannot connect, because bus1 is not usable: %s",
                           strerror(-r));
 
-        r = watch_init(&bridge->watch, &bridge->loop, reload_unasked, bridge);
+        if (bridge->watch_before.fd >= 0)
+                r = watch_adopt(&bridge->watch, &bridge->watch_before, &bridge->loop,
+                                reload_unasked, bridge);
+        else
+                r = watch_init(&bridge->watch, &bridge->loop, reload_unasked, bridge);
         if (r >= 0)
                 r = watch_set(&bridge->watch, bridge->config);
         if (r < 0)
@@ -675,6 +679,7 @@ int main(int argc, char **argv) {
                 .pidfile_fd = -1,
                 .state_fd = -1,
                 .old_fd = -1,
+                .watch_before.fd = -1,
                 .bus.credentials.socket = -1,
         };
         const char *program = argc > 0 ? basename(argv[0]) : "bus1-bridge";

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The bus executes its program again, with SIGUSR2: what stays, and what makes it go on as it was
 
-test-reexec.py BUS OLDER BUS1CTL, where OLDER is a bus that reads no state document, because it is
-too old.
+test-reexec.py BUS OLDER BUS1CTL FAILING-MALLOC, where OLDER is a bus that reads no state document,
+because it is too old; FAILING-MALLOC is '' if it cannot be preloaded.
 """
 
 import fcntl
@@ -23,6 +23,7 @@ from busfixture import TIMEOUT, Bus, clean_environment, wait_until
 from tap import Skip, contains, equal, main, test
 
 BRIDGE, OLDER, BUS1CTL = (os.path.abspath(x) for x in sys.argv[1:4])
+FAILING_MALLOC = sys.argv[4] and os.path.abspath(sys.argv[4])
 DONE = 'The message bus has executed its program again'
 FAILED = 'The message bus does not execute its program again, and goes on: '
 SERVICE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'service-activated.py')
@@ -180,6 +181,69 @@ def what_has_changed_on_disk_counts():
         c = connect(bus)
         equal('com.example.New' in c.call('ListActivatableNames').body[0], True)
         leave(bus, c, idle)
+
+
+def watched(bus):
+    """What the bus watches with inotify, as the kernel shows it."""
+    lines = []
+    for name in os.listdir(f'/proc/{bus.pid}/fdinfo'):
+        with open(f'/proc/{bus.pid}/fdinfo/{name}', encoding='ascii') as f:
+            lines += [line for line in f if line.startswith('inotify')]
+    return sorted(line.split('ino:')[1] for line in lines)
+
+
+@test
+def changes_are_noticed_afterwards():
+    with Place() as place, place.bus() as bus:
+        idle = count_sockets(bus)
+        before = watched(bus)
+        assert before, 'inotify is not available'
+        for i in range(3):
+            reexec(bus)
+            equal(watched(bus), before)
+        # one directory goes, and its watch with it
+        config = bus.directory + '/session.conf'
+        with open(config, encoding='utf-8') as f:
+            text = f.read()
+        place.service('com.example.New')
+        c = connect(bus)
+        wait_until(lambda: 'com.example.New' in c.call('ListActivatableNames').body[0],
+                   'the new service')
+        leave(bus, c, idle)
+        place.write('session.conf', text.replace(f'<servicedir>{place.path}/services</servicedir>',
+                                                 ''))
+        bus.process.send_signal(signal.SIGSTOP)
+        os.rename(place.path + '/session.conf', config)
+        bus.process.send_signal(signal.SIGUSR2)
+        bus.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: count(bus, DONE) == 4, 'the execution')
+        wait_until(lambda: len(watched(bus)) == len(before) - 1, 'a directory less')
+        equal(set(watched(bus)) < set(before), True)
+
+
+@test
+def lack_of_memory_changes_nothing():
+    """Each Nth allocation of the bus fails, from the request on."""
+    if not FAILING_MALLOC:
+        raise Skip('a sanitizer has allocation functions of its own')
+    outcomes = set()
+    for n in [*range(1, 25), 31, 47, 67, 97, 151]:
+        with Place() as place, place.bus(env=clean_environment(LD_PRELOAD=FAILING_MALLOC,
+                                                               FAIL_EVERY=str(n))) as bus:
+            idle = count_sockets(bus)
+            bus.process.send_signal(signal.SIGUSR1)
+            bus.process.send_signal(signal.SIGUSR2)
+            wait_until(lambda: FAILED in bus.read_log() or DONE in bus.read_log() or
+                       not bus.alive(), f'N={n}: {bus.read_log()}')
+            outcomes.add(DONE in bus.read_log())
+            bus.process.send_signal(signal.SIGWINCH)
+            time.sleep(0.01)
+            c = connect(bus)
+            equal(c.call('GetConnectionUnixProcessID', 's', rawbus.BUS).body, (bus.pid,))
+            leave(bus, c, idle)
+            reexec(bus)
+            equal(bus.stop(), 0, f'N={n}')
+    equal(outcomes, {True, False})
 
 
 @test
@@ -534,4 +598,4 @@ def a_bus_in_the_background_stays_there():
         wait_until(lambda: not os.path.exists(place.path + '/bus'), 'the end')
 
 
-main(only=sys.argv[4:])
+main(only=sys.argv[5:])

@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +22,7 @@
 #include "bridge/socket/listener.h"
 #include "bridge/socket/server-setup.h"
 #include "bridge/socket/state-listeners.h"
+#include "test/unit/memory.h"
 #include "test/unit/suite.h"
 
 /* A bus with its server, as far as they are saved. */
@@ -145,6 +147,24 @@ static void fill(struct side *side) {
         }
 }
 
+/* Forget what was taken over; the descriptors are those of another one. */
+static void side_drop(struct side *side) {
+        struct account *account, *next;
+
+        side->bus.ids.fd = -1;
+        for (struct listener *listener = side->server.listeners; listener;
+             listener = listener->next) {
+                listener->source.fd = -1;
+                free(listener->nonce_file); /* there is no file to remove */
+                listener->nonce_file = NULL;
+        }
+        HASH_ITER(hh, side->bus.accounts, account, next) {
+                if (account->n_refs > 0)
+                        account_put(&side->bus, account);
+        }
+        side_deinit(side);
+}
+
 START_TEST(what_was_taken_over_is_the_same_document) {
         static uint8_t before[65536], after[65536];
         static struct side a, b;
@@ -177,11 +197,43 @@ START_TEST(what_was_taken_over_is_the_same_document) {
         ck_assert_int_eq(memcmp(before, after, n), 0);
         close(fd);
 
-        /* the descriptors are those of one process */
-        b.bus.ids.fd = -1;
-        for (struct listener *listener = b.server.listeners; listener; listener = listener->next)
-                listener->source.fd = -1;
-        side_deinit(&b);
+        side_drop(&b);
+        side_deinit(&a);
+}
+END_TEST
+
+static bool all_open(const struct state_fds *fds) {
+        for (int fd = -1; (fd = state_fds_next(fds, fd + 1)) >= 0;)
+                if (fcntl(fd, F_GETFD) < 0)
+                        return false;
+        return true;
+}
+
+START_TEST(without_memory_nothing_is_taken_over_and_no_descriptor_is_closed) {
+        static struct side a, b;
+        struct state_load load;
+        bool failed;
+        int fd, r;
+        long n = 0;
+
+        side_init(&a);
+        fill(&a);
+        fd = side_save(&a, NULL);
+        ck_assert_int_ge(fd, 0);
+        do {
+                side_init(&b);
+                memory_left = n++;
+                r = side_load(&b, &load, fd);
+                failed = memory_left < 0;
+                memory_left = -1;
+                ck_assert_int_eq(r, failed ? -ENOMEM : 0);
+                ck_assert_int_eq(load.error, r);
+                ck_assert(all_open(&load.named));
+                state_load_deinit(&load);
+                side_drop(&b);
+        } while (failed);
+        ck_assert_int_gt(n, 15);
+        close(fd);
         side_deinit(&a);
 }
 END_TEST
@@ -211,9 +263,7 @@ static void expect_error(const char *kind, void (*put)(struct state_save *save),
         ck_assert_msg(strstr(load.error_text, part) != NULL, "%s", load.error_text);
         state_load_deinit(&load);
         close(fd);
-        for (struct listener *listener = side.server.listeners; listener; listener = listener->next)
-                listener->source.fd = -1;
-        side_deinit(&side);
+        side_drop(&side);
 }
 
 static void put_nothing(struct state_save *save) {
@@ -361,6 +411,7 @@ int main(void) {
 
         tcase_set_timeout(t, 60);
         tcase_add_test(t, what_was_taken_over_is_the_same_document);
+        tcase_add_test(t, without_memory_nothing_is_taken_over_and_no_descriptor_is_closed);
         tcase_add_test(t, wrong_values_are_refused);
         tcase_add_test(t, clients_are_refused_by_name);
         tcase_add_test(t, capabilities_go_over_and_do_not_stay_ambient);
