@@ -80,3 +80,9 @@ void reload_deinit(struct reload *reload);
  * after this call has taken effect or was refused. Returns 0 or a fatal negative errno.
  */
 int reload_request(struct reload *reload, struct later *later);
+/*
+ * Answer these calls of ReloadConfig, which another bus has taken and not answered. This bus has
+ * read its configuration after them. The list (owner_next) is used up. Returns 0 or a fatal
+ * negative errno.
+ */
+int reload_answer(struct reload *reload, struct later *list);

@@ -137,6 +137,10 @@ static int keys_set(struct match_keys *keys, const char *key, size_t n_key, cons
         return MATCH_E_INVALID;
 }
 
+/*
+ * In a text that a client may send, a value with its NUL is shorter than "key=value", so all values
+ * together are not too long. A text of match_keys_format() has more characters for the same values.
+ */
 static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
         const char *end = p + n, *key;
         char *out = keys->buffer, *value;
@@ -163,6 +167,8 @@ static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
                 if (!p)
                         return MATCH_E_INVALID;
                 *out++ = '\0';
+                if (out - keys->buffer > MATCH_RULE_LENGTH_MAX)
+                        return MATCH_E_TOO_LONG;
 
                 r = keys_set(keys, key, n_key, value, out - value - 1);
                 if (r)
@@ -172,12 +178,9 @@ static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
         }
 }
 
-int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
+int match_keys_parse_formatted(struct match_keys *ret_keys, const char *text, size_t n) {
         CLEANUP(match_keys_deinit) struct match_keys keys = {};
         int r;
-
-        if (n > MATCH_RULE_LENGTH_MAX)
-                return MATCH_E_TOO_LONG;
 
         /* A value is shorter than "key=value", so there is always room for its terminator. */
         keys.buffer = malloc(n + 1);
@@ -190,6 +193,11 @@ int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
                 keys = (struct match_keys){};
         }
         return r;
+}
+
+int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
+        return n > MATCH_RULE_LENGTH_MAX ? MATCH_E_TOO_LONG
+                                         : match_keys_parse_formatted(ret_keys, text, n);
 }
 
 void match_keys_deinit(struct match_keys *keys) {
