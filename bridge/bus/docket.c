@@ -325,6 +325,20 @@ bool docket_visit(struct bus *bus, struct docket_visit *visit) {
         return true;
 }
 
+int docket_visit_restore(struct bus *bus, struct docket_visit *visit) {
+        struct loop *loop = bus->schedule.loop;
+        int r;
+
+        visit->timer.expired = visit_expired;
+        r = visit->is_over ? 0 : loop_timer_set(loop, &visit->timer, visit->deadline);
+        if (r < 0)
+                return r;
+        visit->judge.run = visit_run;
+        visit->bus = bus;
+        DL_APPEND(bus->visits, visit);
+        return 0;
+}
+
 void docket_visit_end(struct docket_visit *visit) {
         if (!visit->bus)
                 return;

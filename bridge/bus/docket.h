@@ -93,6 +93,11 @@ struct docket_visit {
 
 /* The policy denies that a program connects. If it may change its mind, visit waits. */
 bool docket_visit(struct bus *bus, struct docket_visit *visit);
+/*
+ * A bus that takes over from another one: visit, whose deadline and is_over are set, waits as it
+ * did there. -ENOMEM.
+ */
+int docket_visit_restore(struct bus *bus, struct docket_visit *visit);
 /* It does not wait any more. */
 void docket_visit_end(struct docket_visit *visit);
 
