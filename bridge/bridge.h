@@ -16,6 +16,7 @@
 #include "bridge/watch.h"
 #include "policy/config.h"
 
+struct later;
 struct native;
 struct service_table;
 
@@ -45,5 +46,6 @@ struct bridge {
         bool is_check; /* only see whether the document can be taken over */
         struct watch_before watch_before;
         struct state_load load;   /* the document, until it has been taken over */
+        struct later *laters;     /* answers of that program that are due; until hand_over_wake() */
         uint32_t logged_warnings; /* hash of the warnings of the configuration that are logged */
 };

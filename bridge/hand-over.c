@@ -7,11 +7,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "bridge/base/hash.h"
+#include "bridge/bus/later.h"
+#include "bridge/bus/state-clients.h"
 #include "bridge/bus/state-members.h"
+#include "bridge/bus/state-names.h"
+#include "bridge/bus/state-waiting.h"
 #include "bridge/daemon.h"
+#include "bridge/driver/methods.h"
 #include "bridge/native/native.h"
+#include "bridge/socket/connection-life.h"
+#include "bridge/socket/state-connections.h"
 #include "bridge/socket/state-listeners.h"
+#include "bridge/state/message-record.h"
 #include "bridge/state/save.h"
 
 #define PROCESS "Process"
@@ -26,8 +35,13 @@ uint32_t hand_over_hash_warnings(const struct bus_config *config) {
 
 /* saving */
 
-bool hand_over_is_at_rest(const struct bridge *bridge) {
-        return !bridge->reload.job && bridge->bus.n_leaving == 0;
+int hand_over_come_to_rest(struct bridge *bridge) {
+        int r;
+
+        if (bridge->reload.job)
+                return 0;
+        r = connections_end_closing(&bridge->server);
+        return r < 0 ? r : bridge->bus.n_leaving == 0;
 }
 
 /* Of an inotify instance, the directories are watched, too. */
@@ -70,7 +84,12 @@ void hand_over_save(const struct bridge *bridge, struct state_save *save) {
         save_process(bridge, save);
         members_save(&bridge->bus, save);
         listeners_save(&bridge->server, save);
+        connections_save(&bridge->server, save);
         native_save(bridge->native, save);
+        clients_save(&bridge->bus, save);
+        names_save(&bridge->bus, save);
+        waiting_save(&bridge->bus, save);
+        outputs_save(&bridge->server, save);
 }
 
 /* loading */
@@ -156,6 +175,10 @@ int hand_over_begin(struct bridge *bridge) {
         return load_process(bridge);
 }
 
+static int messages_load(struct state_load *load) {
+        return state_kind_is(load, STATE_MESSAGE) ? state_load_message(load) : 1;
+}
+
 int hand_over_load(struct bridge *bridge) {
         struct state_load *load = &bridge->load;
         int r;
@@ -165,10 +188,24 @@ int hand_over_load(struct bridge *bridge) {
                 if (r == 1)
                         r = listeners_load(&bridge->server, load);
                 if (r == 1)
+                        r = connections_load(&bridge->server, load);
+                if (r == 1)
+                        r = orphans_load(&bridge->bus, load);
+                if (r == 1)
+                        r = names_load(&bridge->bus, load);
+                if (r == 1)
+                        r = waiting_load(&bridge->bus, load, &bridge->laters);
+                if (r == 1)
+                        r = messages_load(load);
+                if (r == 1)
                         r = state_unknown_kind(load);
                 if (r < 0)
                         return r;
         }
+        if (r == 0)
+                r = connections_loaded(&bridge->server, load);
+        if (r == 0)
+                r = names_loaded(&bridge->bus, load);
         if (r == 0)
                 members_loaded(&bridge->bus, load);
         return r;
@@ -184,4 +221,16 @@ void hand_over_end(struct bridge *bridge) {
         bridge->old_fd = -1;
         free(bridge->watch_before.wds);
         bridge->watch_before = (struct watch_before){.fd = -1};
+}
+
+int hand_over_wake(struct bridge *bridge) {
+        struct later **laters = &bridge->laters;
+        int r;
+
+        r = reload_answer(&bridge->reload, later_take(laters, LATER_RELOAD));
+        keep_error(&r, connections_wake(&bridge->server));
+        waiting_wake(&bridge->bus);
+        keep_error(&r,
+                   driver_answer_match_rules(&bridge->bus, later_take(laters, LATER_MATCH_RULES)));
+        return r;
 }

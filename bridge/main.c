@@ -370,9 +370,7 @@ static void open_ids(struct bridge *bridge) {
 }
 
 /* What systemctl status shows: the core that native programs use. */
-static void tell_ready(void *userdata) {
-        struct bridge *bridge = userdata;
-
+static void tell_ready(const struct bridge *bridge) {
         if (!bridge->native)
                 systemd_notify("READY=1\nSTATUS=no bus1 is usable");
         else if (native_uses_kernel(bridge->native))
@@ -381,8 +379,8 @@ static void tell_ready(void *userdata) {
                 systemd_notify("READY=1\nSTATUS=bus1 in the process of the bus");
 }
 
-static bool is_at_rest(void *userdata) {
-        return hand_over_is_at_rest(userdata);
+static int come_to_rest(void *userdata) {
+        return hand_over_come_to_rest(userdata);
 }
 
 static uint64_t count_changes(void *userdata) {
@@ -397,11 +395,20 @@ static void save(void *userdata, struct state_save *save) {
 }
 
 static void reexec_begins(void *userdata) {
+        struct bridge *bridge = userdata;
         char text[64];
 
+        cookies_stop(&bridge->server.cookies);
         snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
                  (unsigned long long)loop_now() / 1000);
         systemd_notify(text);
+}
+
+static int reexec_goes_on(void *userdata) {
+        struct bridge *bridge = userdata;
+
+        tell_ready(bridge);
+        return cookies_resume(&bridge->server.cookies);
 }
 
 static void setup_reexec(struct bridge *bridge) {
@@ -409,11 +416,11 @@ static void setup_reexec(struct bridge *bridge) {
         bridge->reexec.log = &bridge->log;
         bridge->reexec.children = &bridge->bus.activation->children;
         bridge->reexec.program = "bus1-bridge " BRIDGE_VERSION;
-        bridge->reexec.is_at_rest = is_at_rest;
+        bridge->reexec.come_to_rest = come_to_rest;
         bridge->reexec.count_changes = count_changes;
         bridge->reexec.save = save;
         bridge->reexec.begins = reexec_begins;
-        bridge->reexec.goes_on = tell_ready;
+        bridge->reexec.goes_on = reexec_goes_on;
         bridge->reexec.userdata = bridge;
         reexec_init(&bridge->reexec);
 }
@@ -593,6 +600,9 @@ static int start(struct bridge *bridge) {
                 log_write(&bridge->log, LOG_LEVEL_NOTICE,
                           "The message bus has executed its program again: "
                           "bus1-bridge " BRIDGE_VERSION);
+                r = hand_over_wake(bridge);
+                if (r < 0 && survive(&bridge->loop, r) < 0)
+                        return fail(bridge, r, "the clients cannot go on");
         }
         malloc_trim(0); /* reading the configuration has used more than is needed from here on */
         tell_ready(bridge);

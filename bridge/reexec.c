@@ -206,7 +206,7 @@ static int save_and_execute(struct reexec *reexec) {
         CLEANUP_CLOSE int old = open(SELF, O_PATH | O_CLOEXEC);
         struct state_save save;
         CLEANUP_CLOSE int document = -1;
-        int r;
+        int r, result = 0;
 
         if (old < 0)
                 return give_up(reexec, SELF ": %s", strerror(errno));
@@ -215,18 +215,20 @@ static int save_and_execute(struct reexec *reexec) {
                 reexec->begins(reexec->userdata);
                 r = execute(reexec, &save.fds, document, old);
                 give_up(reexec, "%s: %s", reexec->path, strerror(-r));
-                reexec->goes_on(reexec->userdata);
+                result = reexec->goes_on(reexec->userdata);
         }
         state_save_deinit(&save);
-        return 0;
+        return result;
 }
 
 /* loop.between */
 static int come_to_rest(void *userdata) {
         struct reexec *reexec = userdata;
+        int r;
 
-        if (!reexec->is_at_rest(reexec->userdata))
-                return 0;
+        r = reexec->come_to_rest(reexec->userdata);
+        if (r <= 0)
+                return r;
         if (reexec->phase == REEXEC_READY &&
             reexec->count_changes(reexec->userdata) != reexec->n_changes)
                 reexec->phase = REEXEC_SAVE;

@@ -48,15 +48,18 @@ struct reexec {
         unsigned n_checks;  /* of this request */
         struct child *child;
         struct loop_timer timer;
-        /* Is nothing under way that a document cannot describe? It is called in each turn. */
-        bool (*is_at_rest)(void *userdata);
+        /*
+         * Is nothing under way that a document cannot describe? It is called in each turn. 1: yes,
+         * 0: no, or a negative errno that is fatal.
+         */
+        int (*come_to_rest)(void *userdata);
         /* How often have files changed that the check reads? */
         uint64_t (*count_changes)(void *userdata);
         /* Write all records. */
         void (*save)(void *userdata, struct state_save *save);
         /* The bus is about to execute the program; it could not, and goes on. */
         void (*begins)(void *userdata);
-        void (*goes_on)(void *userdata);
+        int (*goes_on)(void *userdata); /* 0, or a negative errno that is fatal */
         void *userdata;
 };
 

@@ -70,8 +70,6 @@ static void save_accounts(const struct bus *bus, struct state_save *save) {
 static void refuse(const struct bus *bus, struct state_save *save) {
         const struct activation *activation = bus->activation;
 
-        if (bus->clients)
-                state_refuse(save, "a client is connected: %s", client_name(bus->clients));
         if (activation && activation->starts)
                 state_refuse(save, "a service is starting: %s", activation->starts->name);
         if (activation && activation->children.list)
@@ -79,7 +77,7 @@ static void refuse(const struct bus *bus, struct state_save *save) {
                              (long)child_pid(activation->children.list));
         if (activation && activation->watches && activation->watches->watches)
                 state_refuse(save, "the bus waits for a unit of systemd");
-        if (bus->dockets || bus->visits)
+        if (bus->dockets)
                 state_refuse(save, "a message waits for a newer policy");
 }
 

@@ -7,8 +7,6 @@
  *      Bus         what is neither of a client nor of a user
  *      Variable    one variable of the environment of services
  *      Account     what a user has used up
- *
- * Only a bus without clients can be saved so far.
  */
 
 #include "bridge/state/load.h"

@@ -34,12 +34,6 @@ static void save_listener(struct state_save *save, const struct listener *listen
 void listeners_save(const struct server *server, struct state_save *save) {
         const struct listener *listener;
 
-        if (server->connections)
-                state_refuse(save, "a connection is open");
-        if (server->lingering)
-                state_refuse(save, "a closed connection has descriptors that were not read");
-        if (server->cookies.is_running)
-                state_refuse(save, "a keyring is being read");
         DL_FOREACH(server->listeners, listener)
                 save_listener(save, listener);
 }

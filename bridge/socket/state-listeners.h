@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/*
- * The listening sockets in a state document (bridge/state/document.h): records of kind Listener
- *
- * Only a server without connections can be saved so far.
- */
+/* The listening sockets in a state document (bridge/state/document.h): records of kind Listener */
 
 #include "bridge/socket/server.h"
 #include "bridge/state/load.h"

@@ -335,21 +335,6 @@ START_TEST(wrong_values_are_refused) {
 }
 END_TEST
 
-START_TEST(clients_are_refused_by_name) {
-        static struct side side;
-        struct client client = {.unique_name = ":1.42"};
-        char *error;
-
-        side_init(&side);
-        side.bus.clients = &client;
-        ck_assert_int_eq(side_save(&side, &error), -EOPNOTSUPP);
-        ck_assert_str_eq(error, "a client is connected: :1.42");
-        free(error);
-        side.bus.clients = NULL;
-        side_deinit(&side);
-}
-END_TEST
-
 static uint64_t permitted(void) {
         char line[256];
         unsigned long long value = 0;
@@ -413,7 +398,6 @@ int main(void) {
         tcase_add_test(t, what_was_taken_over_is_the_same_document);
         tcase_add_test(t, without_memory_nothing_is_taken_over_and_no_descriptor_is_closed);
         tcase_add_test(t, wrong_values_are_refused);
-        tcase_add_test(t, clients_are_refused_by_name);
         tcase_add_test(t, capabilities_go_over_and_do_not_stay_ambient);
         return suite_run("state-members", t);
 }
