@@ -19,7 +19,7 @@
 #include "bridge/state/load.h"
 #include "bridge/state/save.h"
 
-/* Is a connection about to close? Such a one cannot be saved: see connections_end_closing(). */
+/* A connection that is about to close cannot be saved: see connections_end_closing(). */
 void connections_save(const struct server *server, struct state_save *save);
 void outputs_save(const struct server *server, struct state_save *save);
 /*
