@@ -739,6 +739,43 @@ START_TEST(output_goes_on_at_its_byte) {
 }
 END_TEST
 
+/* What other users have put into the queue counts as theirs, and a large message extra. */
+START_TEST(shares_of_other_users_are_counted) {
+        struct program reader = client_new();
+        size_t n_bytes = 0, n_fds;
+        struct account *account;
+        uint32_t n_messages;
+        uint8_t *bytes;
+
+        for (unsigned i = 0; i < 5; i++) {
+                struct message *m = make_message(i == 3 ? 100000 : 5000, -1);
+
+                m->cost = message_memory(m);
+                m->caused_by = i % 2 ? 4242 : 4243;
+                n_bytes += m->n_wire;
+                deliver(&reader, NULL, m);
+        }
+        run();
+        account = reader.connection->client.account;
+        ck_assert_uint_eq(account->n_shares, 2);
+        ck_assert_ptr_nonnull(account->bulky);
+        n_messages = account_find_share(account, 4243)->n_messages;
+        take_over();
+        account = connection_of(&reader)->client.account;
+        ck_assert_uint_eq(account->n_shares, 2);
+        ck_assert_ptr_nonnull(account->bulky);
+        ck_assert_ptr_eq(account->bulky_at, &connection_of(&reader)->client);
+        ck_assert_uint_eq(account_find_share(account, 4243)->n_messages, n_messages);
+        bytes = malloc(n_bytes);
+        ck_assert_uint_eq(read_all(&reader, bytes, n_bytes, &n_fds), n_bytes);
+        run();
+        ck_assert_uint_eq(account->n_shares, 0);
+        ck_assert_ptr_null(account->bulky);
+        ck_assert_uint_eq(account->queued, 0);
+        free(bytes);
+}
+END_TEST
+
 /* Answers of the handshake that a socket does not take. */
 START_TEST(bytes_of_handshake_are_kept) {
         struct program program = program_new();
@@ -1131,6 +1168,7 @@ int main(void) {
         tcase_add_test(t, message_goes_on_at_each_byte);
         tcase_add_test(t, body_is_checked_anew);
         tcase_add_test(t, output_goes_on_at_its_byte);
+        tcase_add_test(t, shares_of_other_users_are_counted);
         tcase_add_test(t, bytes_of_handshake_are_kept);
         tcase_add_test(t, client_that_reads_the_rest);
         tcase_add_test(t, broken_output_stays_broken);
