@@ -86,6 +86,13 @@ const struct child *child_next(const struct children *children, const struct chi
 int child_pipe(const struct child *child);
 /* NULL after child_forget() */
 void *child_userdata(const struct child *child);
+/*
+ * The same for a program that the bus runs for itself. It gets these descriptors of the bus, under
+ * the same numbers, its standard error, and its environment. All other descriptors of the bus must
+ * be close-on-exec.
+ */
+int child_start_own(struct children *children, char *const *argv, const int *fds, size_t n_fds,
+                    child_event_fn event, void *userdata, struct child **ret_child);
 /* Report no more events. The program goes on, and is reaped. NULL is fine; returns NULL. */
 struct child *child_forget(struct child *child);
 pid_t child_pid(const struct child *child);

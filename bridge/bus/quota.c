@@ -525,15 +525,19 @@ static int charge(struct client *client, struct message *m, enum quota_kind kind
         return 0;
 }
 
-int quota_restore_outgoing(struct client *client, struct message *m, struct backlog *backlog) {
+bool quota_restore_sender(struct backlog *backlog, const struct client *client, struct message *m) {
+        if (m->charged && (m->charged != backlog || m->charged_at != client))
+                return false;
+        m->charged = backlog;
+        m->charged_at = client;
+        return true;
+}
+
+int quota_restore_outgoing(struct client *client, struct message *m) {
         if (m->cost == 0)
                 m->cost = message_memory(m);
         if (m->n_fds > 0) /* the configuration may count the user as another one now */
                 m->caused_by = fds_account(client, m)->uid;
-        if (backlog) {
-                m->charged = backlog;
-                m->charged_at = client;
-        }
         return charge(client, m, quota_kind_of(client, m));
 }
 

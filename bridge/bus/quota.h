@@ -107,11 +107,13 @@ static inline void quota_charge_sender(struct client *sender, const struct clien
 int quota_hold(struct client *sender, const struct message *m);
 void quota_release(struct client *sender, const struct message *m);
 /*
- * A bus that takes over from another one: these charge like quota_charge_outgoing() and
- * quota_hold(), but without limits. While m is in the queue, backlog (NULL: none) counts it.
- * -ENOMEM: then nothing is charged.
+ * A bus that takes over from another one: these charge like quota_charge_sender(),
+ * quota_charge_outgoing() and quota_hold(), but without limits. The first one is called for the
+ * whole queue of client before the second one. It returns false if m is charged to another backlog
+ * already. The second one returns 0, or -ENOMEM: then nothing is charged.
  */
-int quota_restore_outgoing(struct client *client, struct message *m, struct backlog *backlog);
+bool quota_restore_sender(struct backlog *backlog, const struct client *client, struct message *m);
+int quota_restore_outgoing(struct client *client, struct message *m);
 void quota_restore_hold(struct client *sender, const struct message *m);
 /* The backlog that counts m, which is in the queue of client; NULL: none. */
 static inline struct backlog *quota_backlog_of(const struct client *client,

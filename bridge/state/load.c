@@ -72,6 +72,21 @@ static bool is_same(const struct wire_string *a, const struct wire_string *b) {
         return a->n == b->n && memcmp(a->s, b->s, a->n) == 0;
 }
 
+/* Take note of the descriptors in a field. */
+static int note_fds(struct state_load *load, const struct state_field *field) {
+        struct reader r = {.m = &load->record, .at = field->at};
+        const uint8_t *end = field->at + 1;
+
+        if (strcmp(field->signature.s, "ah") == 0)
+                reader_array(&r, 4, &end);
+        else if (strcmp(field->signature.s, "h") != 0)
+                return 0;
+        while (r.at < end)
+                if (state_fds_add(&load->named, reader_u32(&r)) == -ENOMEM)
+                        return state_fail_memory(load);
+        return 0;
+}
+
 /* List the fields. The record has been checked, so its values can be read. */
 static int list_fields(struct state_load *load) {
         const uint8_t *end;
@@ -93,6 +108,8 @@ static int list_fields(struct state_load *load) {
                         if (is_same(&load->fields[i].name, &field->name))
                                 return state_fail(load, field->name.s, "there are two of them");
                 load->n_fields++;
+                if (note_fds(load, field) < 0)
+                        return load->error;
                 if (strcmp(field->signature.s, STATE_LONG_SIGNATURE) != 0)
                         reader_skip(&r, field->signature.s);
                 else if (take_long(load, reader_u64(&r), field) < 0)
@@ -407,10 +424,21 @@ int state_get_fds(struct state_load *load, const char *name, size_t n_max, int *
         return 0;
 }
 
+/* A descriptor that this program has opened itself is close-on-exec. */
+static bool is_inherited(int fd) {
+        int flags = fd > STDERR_FILENO ? fcntl(fd, F_GETFD) : -1;
+
+        return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
 void state_load_settle(struct state_load *load) {
-        if (!load->is_dry)
-                for (int fd = -1; (fd = state_fds_next(&load->fds, fd + 1)) >= 0;)
-                        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        if (load->is_dry)
+                return;
+        for (int fd = -1; (fd = state_fds_next(&load->fds, fd + 1)) >= 0;)
+                fcntl(fd, F_SETFD, FD_CLOEXEC);
+        for (int fd = -1; (fd = state_fds_next(&load->named, fd + 1)) >= 0;)
+                if (!state_fds_have(&load->fds, fd) && is_inherited(fd))
+                        close(fd);
 }
 
 /* pointers for numbers */
@@ -569,6 +597,7 @@ void state_load_deinit(struct state_load *load) {
         for (unsigned i = 0; i < N_STATE_TABLES; i++)
                 free(load->tables[i].p);
         state_fds_deinit(&load->fds);
+        state_fds_deinit(&load->named);
         free(load->error_text);
         free(load->allocated);
         if (load->mapped)

@@ -60,16 +60,18 @@ struct state_load {
         int (*get_attachment)(struct state_load *load, struct message *m);
         void *userdata;       /* of get_attachment */
         struct state_fds fds; /* the descriptors that have been returned */
+        /* this record, for programs that do not know its kind */
+        uint32_t number;
+        struct state_field fields[STATE_FIELDS_MAX];
+        unsigned n_fields;
         /* The fields from here on are private. */
         const uint8_t *data;
         size_t n;
         void *mapped, *allocated; /* data, if it is to be unmapped or freed */
         size_t at;                /* of the next record */
-        uint32_t number;          /* of this record */
         bool is_over;
+        struct state_fds named; /* all descriptors in the records so far */
         struct message record;
-        struct state_field fields[STATE_FIELDS_MAX];
-        unsigned n_fields;
         unsigned next_field; /* fields are usually asked for in the order of the record */
         struct state_defined {
                 void **p;
@@ -169,5 +171,8 @@ int state_ref(struct state_load *load, const char *name, enum state_table table,
 /* How many numbers the table has. */
 uint32_t state_n_defined(const struct state_load *load, enum state_table table);
 
-/* After success: all descriptors that were returned become close-on-exec. */
+/*
+ * After success: all descriptors that were returned become close-on-exec. The others that the
+ * document names, in fields that this program does not know, are closed.
+ */
 void state_load_settle(struct state_load *load);
