@@ -33,18 +33,6 @@ static void put_stats(struct state_save *save, const struct client_stats *stats)
         state_put_u64s(save, "peaks", values, N_STATS);
 }
 
-/* What no record describes yet. */
-static void refuse(const struct client *client, struct state_save *save) {
-        const char *name = client_name(client);
-
-        if (client->state == CLIENT_GONE)
-                state_refuse(save, "%s is leaving the bus", name);
-        if (client->waiters)
-                state_refuse(save, "messages of %s wait for a service to start", name);
-        if (client->unread || client->unread_sent)
-                state_refuse(save, "%s waits for the end of a service, or is one", name);
-}
-
 static void save_client(const struct client *client, struct state_save *save) {
         state_record_begin(save, STATE_CLIENT);
         state_put_u32(save, "id", state_number(save, STATE_CLIENTS, client));
@@ -52,7 +40,8 @@ static void save_client(const struct client *client, struct state_save *save) {
                 client->ops->save(client, save);
         else
                 state_refuse(save, "a client that is no D-Bus program: %s", client_name(client));
-        refuse(client, save);
+        if (client->state == CLIENT_GONE)
+                state_refuse(save, "%s is leaving the bus", client_name(client));
         state_put_bool(save, "is_closing", client->is_closing);
         state_put_bool(save, "fds_negotiated", client->fds_negotiated);
         state_put_bool(save, "handles_ok", client->handles_ok);

@@ -9,8 +9,6 @@
 #include "bridge/activation/service-environment.h"
 #include "bridge/bus/account.h"
 #include "bridge/bus/bus.h"
-#include "bridge/bus/launch.h"
-#include "bridge/bus/unit-watch.h"
 
 #define BUS "Bus"
 #define VARIABLE "Variable"
@@ -67,22 +65,7 @@ static void save_accounts(const struct bus *bus, struct state_save *save) {
                         save_account(account, save);
 }
 
-static void refuse(const struct bus *bus, struct state_save *save) {
-        const struct activation *activation = bus->activation;
-
-        if (activation && activation->starts)
-                state_refuse(save, "a service is starting: %s", activation->starts->name);
-        if (activation && activation->children.list)
-                state_refuse(save, "a program that the bus has started runs: process %ld",
-                             (long)child_pid(activation->children.list));
-        if (activation && activation->watches && activation->watches->watches)
-                state_refuse(save, "the bus waits for a unit of systemd");
-        if (bus->dockets)
-                state_refuse(save, "a message waits for a newer policy");
-}
-
 void members_save(const struct bus *bus, struct state_save *save) {
-        refuse(bus, save);
         save_bus(bus, save);
         save_variables(bus, save);
         save_accounts(bus, save);

@@ -270,8 +270,11 @@ def services_get_what_they_would_have_got():
             equal(environment['DBUS_STARTER_ADDRESS'], bus.address)
             equal('BUS1_BRIDGE_STATE' in environment, False)
             # the service is a client, and a child
-            bus.process.send_signal(signal.SIGUSR2)
-            wait_until(lambda: count(bus, FAILED), 'the refusal')
+            child = int(open(f'/proc/{bus.pid}/task/{bus.pid}/children').read())
+            reexec(bus)
+            equal(ask(c, 'Process'), process)
+            os.kill(child, signal.SIGKILL)
+            wait_until(lambda: not os.path.exists(f'/proc/{child}'), 'the bus waits for the child')
             c.close()
 
 
