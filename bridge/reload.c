@@ -231,9 +231,8 @@ int reload_request(struct reload *reload, struct later *later) {
 int reload_answer(struct reload *reload, struct later *list) {
         int r;
 
-        if (!list)
-                return 0;
-        log_result(reload, list, 0, NULL);
+        if (list)
+                log_result(reload, list, 0, NULL);
         r = tell_activatable_changed(reload->bus);
         keep_error(&r, end_all(list, 0, NULL));
         return r;

@@ -190,4 +190,18 @@ def program_that_is_too_slow_is_killed():
         wait_until(lambda: not child_of(bus), 'the end of the program')
 
 
+@test
+def services_that_come_meanwhile_are_announced():
+    with Services('/bin/true') as services, services.bus() as bus:
+        a = connect(bus)
+        a.call('AddMatch', 's', "member='ActivatableServicesChanged'")
+        a.take()
+        # the bus notices the file, or the next one reads it
+        with open(f'{services.path}/new.service', 'w', encoding='utf-8') as f:
+            f.write('[D-BUS Service]\nName=com.example.New\nExec=/bin/true\n')
+        reexec(bus)
+        is_signal(a.receive(), 'ActivatableServicesChanged')
+        equal('com.example.New' in a.call('ListActivatableNames').body[0], True)
+
+
 main(only=sys.argv[2:])
