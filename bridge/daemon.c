@@ -132,19 +132,96 @@ int daemon_write_pidfile(const char *path, int *ret_fd) {
         return 0;
 }
 
+/* capabilities */
+
+struct capabilities {
+        struct __user_cap_header_struct header;
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+};
+
+static int get_capabilities(struct capabilities *c) {
+        c->header = (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
+        return syscall(SYS_capget, &c->header, c->data) < 0 ? -errno : 0;
+}
+
+static int set_capabilities(struct capabilities *c) {
+        return syscall(SYS_capset, &c->header, c->data) < 0 ? -errno : 0;
+}
+
 /* Drop all capabilities except this one. A process that does not have it does not get it. */
 static int keep_capability(unsigned capability) {
-        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+        struct capabilities c;
+        int r;
 
-        if (syscall(SYS_capget, &header, data) < 0)
-                return -errno;
+        r = get_capabilities(&c);
+        if (r < 0)
+                return r;
         for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-                data[i].permitted &= i == capability / 32 ? UINT32_C(1) << capability % 32 : 0;
-                data[i].effective = data[i].permitted;
-                data[i].inheritable = 0;
+                c.data[i].permitted &= i == capability / 32 ? UINT32_C(1) << capability % 32 : 0;
+                c.data[i].effective = c.data[i].permitted;
+                c.data[i].inheritable = 0;
         }
-        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+        return set_capabilities(&c);
+}
+
+/* Let exactly these be ambient. They must be permitted and inheritable. */
+static int set_ambient(uint64_t capabilities) {
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+                return -errno;
+        for (unsigned i = 0; i < 64; i++)
+                if (capabilities & UINT64_C(1) << i &&
+                    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+                        return -errno;
+        return 0;
+}
+
+void daemon_get_capabilities(struct daemon_capabilities *ret_capabilities) {
+        struct capabilities c;
+
+        *ret_capabilities = (struct daemon_capabilities){};
+        if (get_capabilities(&c) < 0)
+                return;
+        for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+                ret_capabilities->inheritable |= (uint64_t)c.data[i].inheritable << 32 * i;
+        for (unsigned i = 0; i < 64; i++)
+                if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, i, 0, 0) == 1)
+                        ret_capabilities->ambient |= UINT64_C(1) << i;
+}
+
+int daemon_pass_capabilities(void) {
+        struct capabilities c;
+        uint64_t permitted = 0;
+        int r;
+
+        /* root gets all of them again */
+        if (geteuid() == 0)
+                return 0;
+        r = get_capabilities(&c);
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+                permitted |= (uint64_t)c.data[i].permitted << 32 * i;
+                c.data[i].inheritable |= c.data[i].permitted;
+        }
+        if (permitted == 0)
+                return 0;
+        r = set_capabilities(&c);
+        return r < 0 ? r : set_ambient(permitted);
+}
+
+int daemon_set_capabilities(const struct daemon_capabilities *capabilities) {
+        struct capabilities c;
+        int r;
+
+        if (geteuid() == 0)
+                return 0;
+        r = get_capabilities(&c);
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+                c.data[i].inheritable &= (uint32_t)(capabilities->inheritable >> 32 * i);
+        r = set_capabilities(&c);
+        return r < 0 ? r : set_ambient(capabilities->ambient);
 }
 
 int daemon_drop_privileges(const char *user, bool keep_audit) {

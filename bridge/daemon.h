@@ -8,6 +8,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Open /dev/null for each closed standard stream, so that no other file gets its number. */
 void daemon_fix_standard_streams(void);
@@ -34,6 +35,23 @@ int daemon_write_pidfile(const char *path, int *ret_fd);
  * write to the audit log. Does nothing if the process is not root's. -ENOENT: no such user.
  */
 int daemon_drop_privileges(const char *user, bool keep_audit);
+/*
+ * Capabilities that a program gets when the process executes it, one bit for each. They are those
+ * that are inheritable, and of these those that are ambient.
+ */
+struct daemon_capabilities {
+        uint64_t inheritable;
+        uint64_t ambient;
+};
+
+void daemon_get_capabilities(struct daemon_capabilities *ret_capabilities);
+/*
+ * A user other than root loses all capabilities with execve(), unless they are ambient. Make those
+ * that the process has ambient, just before it executes itself.
+ */
+int daemon_pass_capabilities(void);
+/* Set them as they were before that. Children must not inherit capabilities of the bus. */
+int daemon_set_capabilities(const struct daemon_capabilities *capabilities);
 /*
  * Raise the soft limit of descriptors to the hard limit. As root, first raise a hard limit below
  * 65536 to 65536, if the kernel allows it.

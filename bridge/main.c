@@ -15,14 +15,12 @@
 
 #include "base/cleanup.h"
 #include "base/container-of.h"
-#include "bridge/base/log.h"
-#include "bridge/base/loop.h"
 #include "bridge/base/systemd.h"
+#include "bridge/bridge.h"
 #include "bridge/bus/account.h"
 #include "bridge/bus/activation-systemd.h"
 #include "bridge/bus/activation-table.h"
 #include "bridge/bus/activation.h"
-#include "bridge/bus/bus.h"
 #include "bridge/bus/configure.h"
 #include "bridge/bus/docket.h"
 #include "bridge/bus/later.h"
@@ -31,40 +29,19 @@
 #include "bridge/daemon.h"
 #include "bridge/driver/driver.h"
 #include "bridge/driver/methods.h"
+#include "bridge/hand-over.h"
 #include "bridge/lsm/lsm.h"
 #include "bridge/native/native.h"
-#include "bridge/options.h"
-#include "bridge/reload.h"
 #include "bridge/socket/server-setup.h"
-#include "bridge/watch.h"
-#include "policy/config.h"
 
 /* The bus logs at most this many warnings about a configuration; bus1ctl shows all of them. */
 #define WARNINGS_MAX 200
 
-struct bridge {
-        struct options options;
-        struct log log;
-        struct loop loop;
-        struct bus bus;
-        struct server server;
-        struct native *native; /* NULL: without bus1 */
-        struct bus_config *config;
-        struct service_table *services; /* until the bus takes it over */
-        struct rlimit fd_limit;         /* of descriptors, as inherited; services get it too */
-        char *config_path;              /* absolute, because a bus in the background is in / */
-        struct loop_source signals;
-        struct loop_timer reply_timer;
-        struct reload reload;
-        struct watch watch;
-        char *pidfile;  /* made by this process, which removes it at its end; or NULL */
-        int pidfile_fd; /* locked; -1: none */
-        int ready_fd;   /* of daemon_fork() */
-};
-
 static int fail(struct bridge *bridge, int r, const char *what) {
-        log_write(&bridge->log, LOG_LEVEL_ERROR, "Failed to start message bus: %s%s%s", what,
-                  r ? ": " : "", r ? strerror(-r) : "");
+        log_write(&bridge->log, LOG_LEVEL_ERROR, "%s: %s%s%s",
+                  bridge->state_fd < 0 ? "Failed to start message bus"
+                                       : "Cannot take over from the message bus that runs",
+                  what, r ? ": " : "", r ? strerror(-r) : "");
         return r ? r : -EINVAL;
 }
 
@@ -124,9 +101,14 @@ static bool has_same_warnings(const struct bus_config *a, const struct bus_confi
  */
 static int check_config(struct bridge *bridge, const struct bus_config *old,
                         const struct bus_config *config, char **ret_error) {
-        bool is_news = !old || !has_same_warnings(old, config);
+        uint32_t hash = hand_over_hash_warnings(config);
+        bool is_news = old ? !has_same_warnings(old, config)
+                           : bridge->state_fd < 0 || hash != bridge->logged_warnings;
         int r;
 
+        bridge->logged_warnings = hash;
+
+        is_news &= !bridge->is_check;
         for (size_t i = 0; is_news && i < config->n_warnings && i < WARNINGS_MAX; i++)
                 log_write(&bridge->log, LOG_LEVEL_WARNING, "%s", config->warnings[i]);
         if (is_news && config->n_warnings > WARNINGS_MAX)
@@ -238,17 +220,20 @@ static int handle_signal(struct loop_source *source, uint32_t events) {
                 loop_stop(&bridge->loop);
                 return 0;
         }
+        if (info.ssi_signo == SIGUSR2)
+                return reexec_request(&bridge->reexec);
         watch_note(&bridge->watch);
         return reload_unasked(bridge);
 }
 
-/* Called as soon as the loop exists. From then on, SIGHUP and SIGTERM wait until the loop runs. */
+/* Called as soon as the loop exists. From then on, these signals wait until the loop runs. */
 static int setup_signals(struct bridge *bridge) {
         sigset_t set;
 
         sigemptyset(&set);
         sigaddset(&set, SIGHUP);
         sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGUSR2);
         bridge->signals.dispatch = handle_signal;
         return loop_adopt_signals(&bridge->loop, &bridge->signals, &set);
 }
@@ -384,6 +369,62 @@ static void open_ids(struct bridge *bridge) {
                           directory, strerror(-r));
 }
 
+/* What systemctl status shows: the core that native programs use. */
+static void tell_ready(const struct bridge *bridge) {
+        if (!bridge->native)
+                systemd_notify("READY=1\nSTATUS=no bus1 is usable");
+        else if (native_uses_kernel(bridge->native))
+                systemd_notify("READY=1\nSTATUS=bus1 of the kernel");
+        else
+                systemd_notify("READY=1\nSTATUS=bus1 in the process of the bus");
+}
+
+static int come_to_rest(void *userdata) {
+        return hand_over_come_to_rest(userdata);
+}
+
+static uint64_t count_changes(void *userdata) {
+        struct bridge *bridge = userdata;
+
+        watch_is_behind(&bridge->watch); /* it looks */
+        return bridge->watch.n_changes;
+}
+
+static void save(void *userdata, struct state_save *save) {
+        hand_over_save(userdata, save);
+}
+
+static void reexec_begins(void *userdata) {
+        struct bridge *bridge = userdata;
+        char text[64];
+
+        cookies_stop(&bridge->server.cookies);
+        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+                 (unsigned long long)loop_now() / 1000);
+        systemd_notify(text);
+}
+
+static int reexec_goes_on(void *userdata) {
+        struct bridge *bridge = userdata;
+
+        tell_ready(bridge);
+        return cookies_resume(&bridge->server.cookies);
+}
+
+static void setup_reexec(struct bridge *bridge) {
+        bridge->reexec.loop = &bridge->loop;
+        bridge->reexec.log = &bridge->log;
+        bridge->reexec.children = &bridge->bus.activation->children;
+        bridge->reexec.program = "bus1-bridge " BRIDGE_VERSION;
+        bridge->reexec.come_to_rest = come_to_rest;
+        bridge->reexec.count_changes = count_changes;
+        bridge->reexec.save = save;
+        bridge->reexec.begins = reexec_begins;
+        bridge->reexec.goes_on = reexec_goes_on;
+        bridge->reexec.userdata = bridge;
+        reexec_init(&bridge->reexec);
+}
+
 static int setup_bus(struct bridge *bridge) {
         int r;
 
@@ -402,12 +443,14 @@ static int setup_bus(struct bridge *bridge) {
                 r = server_init(&bridge->server, &bridge->bus, &bridge->loop);
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
-        open_ids(bridge);
+        if (bridge->state_fd < 0)
+                open_ids(bridge);
         server_configure(&bridge->server, bridge->config);
         r = activation_new(&bridge->bus, &bridge->loop, &bridge->fd_limit, &bridge->bus.activation);
         if (r < 0)
                 return fail(bridge, r, "cannot set up the start of services");
         activation_exchange_table(bridge->bus.activation, &bridge->services);
+        setup_reexec(bridge);
         r = reload_init(&bridge->reload, &bridge->bus, &bridge->loop, bridge->config_path);
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
@@ -432,46 +475,19 @@ static int setup_bus(struct bridge *bridge) {
         return 0;
 }
 
-/* What systemctl status shows: the core that native programs use. */
-static const char *tell_ready(const struct bridge *bridge) {
-        if (!bridge->native)
-                return "READY=1\nSTATUS=no bus1 is usable";
-        if (native_uses_kernel(bridge->native))
-                return "READY=1\nSTATUS=bus1 of the kernel";
-        return "READY=1\nSTATUS=bus1 in the process of the bus";
-}
-
-static int start(struct bridge *bridge) {
-        bool forks;
-        char *error = NULL;
-        int r;
-
+/* What only a first start does, before the bus listens. */
+static int prepare(struct bridge *bridge) {
         getrlimit(RLIMIT_NOFILE, &bridge->fd_limit);
         bridge->config_path = realpath(bridge->options.config_file, NULL);
         if (!bridge->config_path)
                 bridge->config_path = strdup(bridge->options.config_file);
-        if (!bridge->config_path)
-                return -ENOMEM;
-        r = bus_config_load(bridge->config_path, NULL, &bridge->config, &error);
-        if (r >= 0)
-                r = reload_read_services(bridge->config, &bridge->services);
-        if (r < 0)
-                return fail_text(bridge, r, bridge->options.config_file, error);
+        return bridge->config_path ? 0 : -ENOMEM;
+}
 
-        forks = bridge->options.fork >= 0 ? bridge->options.fork : bridge->config->fork;
-        if (forks) {
-                r = daemon_fork(&bridge->ready_fd);
-                if (r < 0)
-                        return fail(bridge, r, "cannot fork");
-        }
-        setup_log(bridge, forks);
+/* Become what the configuration says. */
+static int settle(struct bridge *bridge) {
+        int r;
 
-        r = setup_bus(bridge);
-        if (r < 0)
-                return r;
-        r = check_config(bridge, NULL, bridge->config, &error);
-        if (r < 0)
-                return fail_text(bridge, r, bridge->options.config_file, error);
         r = listen_all(bridge);
         if (r >= 0)
                 r = write_pidfile(bridge);
@@ -479,12 +495,78 @@ static int start(struct bridge *bridge) {
                 return r;
 
         daemon_raise_fd_limit();
-        if (bridge->config->user) {
-                r = daemon_drop_privileges(bridge->config->user, bridge->bus.mediators);
+        if (!bridge->config->user)
+                return 0;
+        r = daemon_drop_privileges(bridge->config->user, bridge->bus.mediators);
+        if (r < 0)
+                return fail(bridge, r, "cannot change to the user in <user>");
+        bus_refresh_identity(&bridge->bus);
+        return 0;
+}
+
+/* Tell those who wait for the bus that it is there. */
+static int announce(struct bridge *bridge, bool forks) {
+        int r;
+
+        r = print_all(bridge);
+        if (r < 0 || !forks)
+                return r;
+        if (bridge->options.to_stderr < 0)
+                bridge->log.to_stderr = false;
+        r = daemon_ready(bridge->ready_fd, bridge->config->keep_umask);
+        return r < 0 ? fail(bridge, r, "cannot go to the background") : 0;
+}
+
+static int fail_to_take_over(struct bridge *bridge, int r) {
+        return fail(bridge, bridge->load.error_text ? 0 : r,
+                    bridge->load.error_text ?: "the document cannot be read");
+}
+
+static int read_configuration(struct bridge *bridge) {
+        char *error = NULL;
+        int r;
+
+        r = bus_config_load(bridge->config_path, NULL, &bridge->config, &error);
+        if (r >= 0)
+                r = reload_read_services(bridge->config, &bridge->services);
+        return r < 0 ? fail_text(bridge, r, bridge->config_path, error) : 0;
+}
+
+/*
+ * A first start, or one that takes over from the program that this process has executed before.
+ * That one has listened, has its pid file, and was announced.
+ */
+static int start(struct bridge *bridge) {
+        bool is_first = bridge->state_fd < 0, forks = false;
+        char *error = NULL;
+        int r;
+
+        r = is_first ? prepare(bridge) : 0;
+        if (r >= 0)
+                r = read_configuration(bridge);
+        if (r < 0)
+                return r;
+        if (is_first) {
+                forks = bridge->options.fork >= 0 ? bridge->options.fork : bridge->config->fork;
+                r = forks ? daemon_fork(&bridge->ready_fd) : 0;
                 if (r < 0)
-                        return fail(bridge, r, "cannot change to the user in <user>");
-                bus_refresh_identity(&bridge->bus);
+                        return fail(bridge, r, "cannot fork");
+                setup_log(bridge, forks);
         }
+        log_set_context(&bridge->log, bridge->config->type);
+
+        r = setup_bus(bridge);
+        if (r < 0)
+                return r;
+        r = check_config(bridge, NULL, bridge->config, &error);
+        if (r < 0)
+                return fail_text(bridge, r, bridge->options.config_file, error);
+        if (is_first)
+                r = settle(bridge);
+        else if ((r = hand_over_load(bridge)) < 0)
+                return fail_to_take_over(bridge, r);
+        if (r < 0)
+                return r;
 
         /* Without bus1 the bus still serves D-Bus programs. */
         r = native_new(&bridge->native, &bridge->bus, &bridge->loop);
@@ -493,7 +575,11 @@ static int start(struct bridge *bridge) {
                           "Native clients cannot connect, because bus1 is not usable: %s",
                           strerror(-r));
 
-        r = watch_init(&bridge->watch, &bridge->loop, reload_unasked, bridge);
+        if (bridge->watch_before.fd >= 0)
+                r = watch_adopt(&bridge->watch, &bridge->watch_before, &bridge->loop,
+                                reload_unasked, bridge);
+        else
+                r = watch_init(&bridge->watch, &bridge->loop, reload_unasked, bridge);
         if (r >= 0)
                 r = watch_set(&bridge->watch, bridge->config);
         if (r < 0)
@@ -503,23 +589,50 @@ static int start(struct bridge *bridge) {
         r = server_start(&bridge->server);
         if (r < 0)
                 return fail(bridge, r, "cannot watch the listening sockets");
-        r = print_all(bridge);
-        if (r < 0)
-                return r;
-        if (forks) {
-                if (bridge->options.to_stderr < 0)
-                        bridge->log.to_stderr = false;
-                r = daemon_ready(bridge->ready_fd, bridge->config->keep_umask);
+        if (bridge->is_check)
+                return 0;
+        if (is_first) {
+                r = announce(bridge, forks);
                 if (r < 0)
-                        return fail(bridge, r, "cannot go to the background");
+                        return r;
+        } else {
+                hand_over_end(bridge);
+                log_write(&bridge->log, LOG_LEVEL_NOTICE,
+                          "The message bus has executed its program again: "
+                          "bus1-bridge " BRIDGE_VERSION);
+                r = hand_over_wake(bridge);
+                if (r < 0 && survive(&bridge->loop, r) < 0)
+                        return fail(bridge, r, "the clients cannot go on");
         }
         malloc_trim(0); /* reading the configuration has used more than is needed from here on */
-        systemd_notify(tell_ready(bridge));
+        tell_ready(bridge);
         return 0;
+}
+
+/*
+ * There is a document: take it over. Returns as start() does. On failure, the program of before
+ * goes on.
+ */
+static int take_over_process(struct bridge *bridge, char **argv) {
+        int r;
+
+        r = hand_over_begin(bridge);
+        if (r == 1) {
+                state_load_deinit(&bridge->load);
+                bridge->state_fd = bridge->old_fd = -1;
+                return start(bridge);
+        }
+        r = r < 0 ? fail_to_take_over(bridge, r) : start(bridge);
+        if (r >= 0 || bridge->is_check)
+                return r;
+        log_write(&bridge->log, LOG_LEVEL_ERROR, "The program of before goes on");
+        r = reexec_fall_back(argv, bridge->state_fd, bridge->old_fd);
+        return fail(bridge, r, "there is no way back");
 }
 
 static void stop(struct bridge *bridge) {
         systemd_notify("STOPPING=1");
+        reexec_deinit(&bridge->reexec);
         reload_deinit(&bridge->reload);
         native_free(bridge->native);
         if (bridge->server.buffer)
@@ -557,6 +670,15 @@ static int introspect(void) {
         return text ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* A signal that comes before the loop runs must not end the process, either. */
+static void block_reexec(void) {
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGUSR2);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int main(int argc, char **argv) {
         static struct bridge bridge = {
                 .loop.epoll_fd = -1,
@@ -565,11 +687,16 @@ int main(int argc, char **argv) {
                 .watch.source.fd = -1,
                 .ready_fd = -1,
                 .pidfile_fd = -1,
+                .state_fd = -1,
+                .old_fd = -1,
+                .watch_before.fd = -1,
                 .bus.credentials.socket = -1,
         };
         const char *program = argc > 0 ? basename(argv[0]) : "bus1-bridge";
         int r;
 
+        block_reexec();
+        reexec_take(&bridge.state_fd, &bridge.old_fd);
         daemon_fix_standard_streams();
         /* Writing to a log pipe that has no reader must not end the bus. */
         signal(SIGPIPE, SIG_IGN);
@@ -584,10 +711,18 @@ int main(int argc, char **argv) {
                 return introspect();
         case OPTIONS_USAGE:
                 options_usage(program);
+                reexec_fall_back(argv, bridge.state_fd, bridge.old_fd);
                 return EXIT_FAILURE;
         }
 
-        r = start(&bridge);
+        bridge.reexec.argv = argv;
+        if (bridge.options.check_state_fd >= 0) {
+                bridge.is_check = true;
+                bridge.state_fd = bridge.options.check_state_fd;
+                /* The end of this process must not end anything of the bus. */
+                return take_over_process(&bridge, argv) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        }
+        r = bridge.state_fd >= 0 ? take_over_process(&bridge, argv) : start(&bridge);
         if (r >= 0) {
                 bridge.loop.failed = survive;
                 r = loop_run(&bridge.loop);

@@ -58,11 +58,20 @@ static bool set_standard(struct parser *p, const char *file) {
         return set_config(p, file);
 }
 
-/* Get the descriptor of --print-address or --print-pid, which is optional. */
-static bool set_fd(struct parser *p, int *fd, const char *value) {
+static bool parse_fd(struct parser *p, int *fd, const char *value) {
         char *end;
         long n;
 
+        errno = 0;
+        n = strtol(value, &end, 10);
+        if (errno || end == value || *end || n < 0 || n > INT_MAX)
+                return fail(p, "Invalid file descriptor", value);
+        *fd = (int)n;
+        return true;
+}
+
+/* Get the descriptor of --print-address or --print-pid, which is optional. */
+static bool set_fd(struct parser *p, int *fd, const char *value) {
         if (*fd >= 0)
                 return fail(p, "--print-address or --print-pid was given twice", NULL);
         if (!value && p->at + 1 < p->argc && p->argv[p->at + 1][0] != '-')
@@ -72,12 +81,7 @@ static bool set_fd(struct parser *p, int *fd, const char *value) {
                 return true;
         }
 
-        errno = 0;
-        n = strtol(value, &end, 10);
-        if (errno || *end || n < 0 || n > INT_MAX)
-                return fail(p, "Invalid file descriptor", value);
-        *fd = (int)n;
-        return true;
+        return parse_fd(p, fd, value);
 }
 
 static bool parse_value_option(struct parser *p) {
@@ -100,6 +104,9 @@ static bool parse_value_option(struct parser *p) {
                 return set_fd(p, &o->print_address_fd, value);
         if (is_option(p, "--print-pid", &value))
                 return set_fd(p, &o->print_pid_fd, value);
+        if (is_option(p, "--check-state", &value))
+                return take_value(p, &value) ? parse_fd(p, &o->check_state_fd, value)
+                                             : fail(p, NULL, NULL);
         return false;
 }
 
@@ -139,6 +146,7 @@ enum options_result options_parse(struct options *ret_options, int argc, char **
                 .print_address_fd = -1,
                 .print_pid_fd = -1,
                 .fork = -1,
+                .check_state_fd = -1,
                 .to_syslog = -1,
                 .to_stderr = -1,
         };
@@ -163,6 +171,6 @@ void options_usage(const char *program) {
                 "%s [--version] [--session] [--system] [--config-file=FILE] "
                 "[--print-address[=DESCRIPTOR]] [--print-pid[=DESCRIPTOR]] [--introspect] "
                 "[--address=ADDRESS] [--nopidfile] [--nofork] [--fork] [--nosyslog] [--syslog] "
-                "[--syslog-only] [--systemd-activation]\n",
+                "[--syslog-only] [--systemd-activation] [--check-state=DESCRIPTOR]\n",
                 program);
 }

@@ -21,6 +21,7 @@ struct options { /* strings point into argv, or are static */
         int fork;             /* 1: yes, 0: no, -1: the configuration decides */
         bool no_pidfile;
         bool systemd_activation;
+        int check_state_fd; /* -1: none; otherwise only check this state document */
         int to_syslog; /* 1: yes, 0: no, -1: yes, if the configuration says so or the bus forks */
         int to_stderr; /* 1: yes, 0: no, -1: yes, until the bus is in the background */
 };

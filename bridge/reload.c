@@ -228,6 +228,16 @@ int reload_request(struct reload *reload, struct later *later) {
         return reload->job ? 0 : start_reading(reload, (struct reload_state){});
 }
 
+int reload_answer(struct reload *reload, struct later *list) {
+        int r;
+
+        if (list)
+                log_result(reload, list, 0, NULL);
+        r = tell_activatable_changed(reload->bus);
+        keep_error(&r, end_all(list, 0, NULL));
+        return r;
+}
+
 int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path) {
         *reload = (struct reload){
                 .bus = bus,

@@ -80,3 +80,10 @@ void reload_deinit(struct reload *reload);
  * after this call has taken effect or was refused. Returns 0 or a fatal negative errno.
  */
 int reload_request(struct reload *reload, struct later *later);
+/*
+ * This bus takes over from another one, and has read the configuration and the service files, which
+ * may have changed since that one has: tell clients, as after a reload. Answer these calls of
+ * ReloadConfig, which the other bus has taken and not answered. The list (owner_next; NULL: none)
+ * is used up. Returns 0 or a fatal negative errno.
+ */
+int reload_answer(struct reload *reload, struct later *list);

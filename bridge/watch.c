@@ -155,16 +155,36 @@ void watch_end(struct watch *watch) {
         watch->duration = loop_now() - watch->begun;
 }
 
-int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
-               void *userdata) {
+static void init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
+                 void *userdata) {
         *watch = (struct watch){
                 .loop = loop,
-                .source.dispatch = dispatch,
+                .source = {.fd = -1, .dispatch = dispatch},
                 .settle.expired = settled,
                 .changed = changed,
                 .userdata = userdata,
         };
+}
+
+int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
+               void *userdata) {
+        init(watch, loop, changed, userdata);
         return loop_adopt(loop, &watch->source, inotify_init1(IN_CLOEXEC | IN_NONBLOCK), EPOLLIN);
+}
+
+int watch_adopt(struct watch *watch, const struct watch_before *before, struct loop *loop,
+                int (*changed)(void *userdata), void *userdata) {
+        int r;
+
+        init(watch, loop, changed, userdata);
+        for (size_t i = 0; i < before->n_wds; i++)
+                inotify_rm_watch(before->fd, (int)before->wds[i]);
+        watch->source.fd = before->fd;
+        look(watch); /* nothing is watched, so whatever comes is of no interest */
+        r = loop_add(loop, &watch->source, EPOLLIN);
+        if (r < 0)
+                watch->source.fd = -1;
+        return r;
 }
 
 /* the watched directories */

@@ -69,6 +69,19 @@ struct watch {
 int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
                void *userdata);
 /*
+ * The inotify instance of a watch that another one replaces, in another program of this process:
+ * its descriptor and those of its directories. The kernel takes some ten ms to close an instance,
+ * in which the bus would serve nobody.
+ */
+struct watch_before {
+        int fd; /* -1: none */
+        uint32_t *wds;
+        size_t n_wds;
+};
+/* The same as watch_init(), with this instance, which then watches nothing. On failure it stays. */
+int watch_adopt(struct watch *watch, const struct watch_before *before, struct loop *loop,
+                int (*changed)(void *userdata), void *userdata);
+/*
  * watch_set() watches the files of this configuration in place of those before, watch_add() in
  * addition to them. The configuration of watch_set() must live until the next one. If that watches
  * anything new, changes since the configuration was read are reported, too. After -ENOMEM the

@@ -121,30 +121,59 @@ static void connect_to_journal(int to, const char *name, const char *priority) {
         close(fd);
 }
 
-_Noreturn static void run(int error_fd, const struct rlimit *fd_limit, char *const *argv,
-                          char *const *environment, const char *journal_name) {
-        int null_fd, error;
+/* What the new process executes, and with what. */
+struct program {
+        char *const *argv;
+        char *const *environment;
+        const char *journal_name; /* NULL: its output is that of the bus */
+        const int *fds;           /* descriptors that it gets */
+        size_t n_fds;
+        bool is_own; /* other descriptors are close-on-exec already */
+};
+
+/* Both functions return the number of the pipe, which may change, or -1 with errno. */
+
+static int pass_descriptors(const struct program *program, int error_fd) {
+        for (size_t i = 0; i < program->n_fds; i++)
+                if (fcntl(program->fds[i], F_SETFD, 0) < 0)
+                        return -1;
+        return error_fd;
+}
+
+/* Leave only the standard streams and the pipe open. */
+static int drop_descriptors(int error_fd) {
+        if (error_fd != STDERR_FILENO + 1 && dup3(error_fd, STDERR_FILENO + 1, O_CLOEXEC) < 0)
+                return -1;
+        close_all_from(STDERR_FILENO + 2);
+        return STDERR_FILENO + 1;
+}
+
+_Noreturn static void run(int error_fd, const struct rlimit *fd_limit,
+                          const struct program *program) {
+        int null_fd, fd, error;
         ssize_t n;
 
         null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
-            (error_fd == STDERR_FILENO + 1 || dup3(error_fd, STDERR_FILENO + 1, O_CLOEXEC) >= 0)) {
-                error_fd = STDERR_FILENO + 1;
-                close_all_from(error_fd + 1);
-                setrlimit(RLIMIT_NOFILE, fd_limit);
+        fd = null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ? -1
+             : program->is_own                              ? pass_descriptors(program, error_fd)
+                                                            : drop_descriptors(error_fd);
+        if (fd >= 0) {
+                error_fd = fd;
+                if (!program->is_own)
+                        setrlimit(RLIMIT_NOFILE, fd_limit);
                 reset_oom_score();
                 reset_signals();
-                if (journal_name) {
-                        connect_to_journal(STDOUT_FILENO, journal_name, "6");
-                        connect_to_journal(STDERR_FILENO, journal_name, "4");
+                if (program->journal_name) {
+                        connect_to_journal(STDOUT_FILENO, program->journal_name, "6");
+                        connect_to_journal(STDERR_FILENO, program->journal_name, "4");
                 }
                 errno = ENOENT;
                 /*
                  * Not execve(): in a build that measures coverage, gcc puts a function in its place
                  * that allocates memory.
                  */
-                if (argv[0])
-                        syscall(SYS_execve, argv[0], argv, environment);
+                if (program->argv[0])
+                        syscall(SYS_execve, program->argv[0], program->argv, program->environment);
         }
         error = errno;
         n = TEMP_FAILURE_RETRY(write(error_fd, &error, sizeof(error)));
@@ -197,15 +226,10 @@ static int ended(struct child *child, int status) {
         return r;
 }
 
-/* One SIGCHLD may stand for several children that ended, so this looks at all of them. */
-static int reap(struct loop_source *source, uint32_t events) {
-        struct children *children = container_of(source, struct children, signals);
-        struct signalfd_siginfo info;
+int children_reap(struct children *children) {
         struct child *child, *next;
         int status, r = 0, k;
 
-        if (read(source->fd, &info, sizeof(info)) != sizeof(info))
-                return 0;
         DL_FOREACH_SAFE(children->list, child, next) {
                 if (waitpid(child->pid, &status, WNOHANG) != child->pid)
                         continue;
@@ -216,11 +240,18 @@ static int reap(struct loop_source *source, uint32_t events) {
         return r;
 }
 
+/* One SIGCHLD may stand for several children that ended, so this looks at all of them. */
+static int reap(struct loop_source *source, uint32_t events) {
+        struct children *children = container_of(source, struct children, signals);
+        struct signalfd_siginfo info;
+
+        return read(source->fd, &info, sizeof(info)) == sizeof(info) ? children_reap(children) : 0;
+}
+
 /* interface */
 
-int child_start(struct children *children, char *const *argv, char *const *environment,
-                const char *journal_name, child_event_fn event, void *userdata,
-                struct child **ret_child) {
+static int start_program(struct children *children, const struct program *program,
+                         child_event_fn event, void *userdata, struct child **ret_child) {
         CLEANUP_FREE struct child *child = calloc(1, sizeof(*child));
         CLEANUP_CLOSE int error_fd = -1;
         int fds[2], r;
@@ -243,7 +274,7 @@ int child_start(struct children *children, char *const *argv, char *const *envir
 
         child->pid = fork();
         if (child->pid == 0)
-                run(error_fd, &children->fd_limit, argv, environment, journal_name);
+                run(error_fd, &children->fd_limit, program);
         if (child->pid < 0) {
                 r = -errno;
                 child_free(steal_ptr(&child));
@@ -251,6 +282,65 @@ int child_start(struct children *children, char *const *argv, char *const *envir
         }
         *ret_child = steal_ptr(&child);
         return 0;
+}
+
+int child_adopt(struct children *children, pid_t pid, int fd, child_event_fn event, void *userdata,
+                struct child **ret_child) {
+        CLEANUP_FREE struct child *child = calloc(1, sizeof(*child));
+        int r;
+
+        if (!child)
+                return -ENOMEM;
+        *child = (struct child){
+                .children = children,
+                .pid = pid,
+                .started = {.fd = fd, .dispatch = started},
+                .event = event,
+                .userdata = userdata,
+        };
+        r = fd < 0 ? 0 : loop_add(children->loop, &child->started, EPOLLIN);
+        if (r < 0)
+                return r;
+        DL_APPEND(children->list, child);
+        *ret_child = steal_ptr(&child);
+        return 0;
+}
+
+const struct child *child_next(const struct children *children, const struct child *child) {
+        return child ? child->next : children->list;
+}
+
+int child_pipe(const struct child *child) {
+        return child->started.fd;
+}
+
+void *child_userdata(const struct child *child) {
+        return child->event ? child->userdata : NULL;
+}
+
+int child_start(struct children *children, char *const *argv, char *const *environment,
+                const char *journal_name, child_event_fn event, void *userdata,
+                struct child **ret_child) {
+        const struct program program = {
+                .argv = argv,
+                .environment = environment,
+                .journal_name = journal_name,
+        };
+
+        return start_program(children, &program, event, userdata, ret_child);
+}
+
+int child_start_own(struct children *children, char *const *argv, const int *fds, size_t n_fds,
+                    child_event_fn event, void *userdata, struct child **ret_child) {
+        const struct program program = {
+                .argv = argv,
+                .environment = environ,
+                .fds = fds,
+                .n_fds = n_fds,
+                .is_own = true,
+        };
+
+        return start_program(children, &program, event, userdata, ret_child);
 }
 
 struct child *child_forget(struct child *child) {

@@ -70,6 +70,29 @@ void children_deinit(struct children *children);
 int child_start(struct children *children, char *const *argv, char *const *environment,
                 const char *journal_name, child_event_fn event, void *userdata,
                 struct child **ret_child);
+/*
+ * For a bus that takes over from another one: the process pid is a child of this process, which
+ * another program that this process has executed before has started. fd is what child_pipe()
+ * returned there, or -1. event is NULL after child_forget(). On failure (-ENOMEM and others) there
+ * is no child, and fd is the caller's.
+ */
+int child_adopt(struct children *children, pid_t pid, int fd, child_event_fn event, void *userdata,
+                struct child **ret_child);
+/* Have children ended meanwhile? Call this when all are there. Results of child_event_fn. */
+int children_reap(struct children *children);
+/* The next one (NULL: the first one), forgotten ones too; NULL after the last one. */
+const struct child *child_next(const struct children *children, const struct child *child);
+/* The pipe that tells whether the program was executed; -1: that is known. */
+int child_pipe(const struct child *child);
+/* NULL after child_forget() */
+void *child_userdata(const struct child *child);
+/*
+ * The same for a program that the bus runs for itself. It gets these descriptors of the bus, under
+ * the same numbers, its standard error, and its environment. All other descriptors of the bus must
+ * be close-on-exec.
+ */
+int child_start_own(struct children *children, char *const *argv, const int *fds, size_t n_fds,
+                    child_event_fn event, void *userdata, struct child **ret_child);
 /* Report no more events. The program goes on, and is reaped. NULL is fine; returns NULL. */
 struct child *child_forget(struct child *child);
 pid_t child_pid(const struct child *child);

@@ -131,7 +131,7 @@ static bool is_forced(const char *text, size_t n, const struct forced *forced, s
 static bool is_private(const char *text, size_t n) {
         static const char *const names[] = {
                 "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES",        "NOTIFY_SOCKET",
-                "INVOCATION_ID", "JOURNAL_STREAM", "DBUS_STARTER_BUS_TYPE",
+                "INVOCATION_ID", "JOURNAL_STREAM", "DBUS_STARTER_BUS_TYPE", "BUS1_BRIDGE_STATE",
         };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)

@@ -66,6 +66,10 @@ int ids_open(struct ids *ids, const char *directory) {
         return 0;
 }
 
+void ids_adopt(struct ids *ids, int fd, uint64_t next, uint64_t end) {
+        *ids = (struct ids){.fd = fd, .next = next, .end = end};
+}
+
 void ids_close(struct ids *ids) {
         if (ids->fd >= 0)
                 close(ids->fd);

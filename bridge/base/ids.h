@@ -28,6 +28,8 @@ struct ids {
  * any case.
  */
 int ids_open(struct ids *ids, const char *directory);
+/* Go on with the file and the numbers of a bus that this one replaces; fd -1: without a file. */
+void ids_adopt(struct ids *ids, int fd, uint64_t next, uint64_t end);
 void ids_close(struct ids *ids);
 /* Reserve the next block. What the file keeps is only behind if it cannot be written. */
 void ids_reserve(struct ids *ids);

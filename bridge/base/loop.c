@@ -213,6 +213,15 @@ static int run_work(struct loop *loop) {
         return r < 0 ? loop_failed(loop, r) : 0;
 }
 
+static int run_between(struct loop *loop) {
+        int r;
+
+        if (!loop->between || loop->stop)
+                return 0;
+        r = loop->between(loop->between_userdata);
+        return r < 0 ? loop_failed(loop, r) : 0;
+}
+
 int loop_run(struct loop *loop) {
         int r = 0;
 
@@ -230,6 +239,8 @@ int loop_run(struct loop *loop) {
                         r = run_work(loop);
                 if (r >= 0)
                         r = run_timers(loop);
+                if (r >= 0)
+                        r = run_between(loop);
         }
         return r;
 }

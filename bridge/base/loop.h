@@ -8,6 +8,7 @@
  *
  *      epoll_wait()  ->  dispatch() of each source that epoll_wait() has reported
  *                    ->  a part of the work (schedule.h)  ->  expired() of each timer that is due
+ *                    ->  between()
  *
  * While work is left, epoll_wait() does not wait. All callbacks return 0, or a negative errno. Then
  * loop.failed() decides whether the loop goes on; without this function, the loop ends.
@@ -48,6 +49,9 @@ struct loop {
         struct loop_timer **timers; /* binary heap, earliest first */
         size_t n_timers, n_timers_allocated;
         struct loop_work *work; /* NULL: none */
+        /* Called at the end of each turn, when no callback runs. NULL: nothing. */
+        int (*between)(void *userdata);
+        void *between_userdata;
         /* A callback has returned r. Returns 0 to go on with the other callbacks, else r. */
         int (*failed)(struct loop *loop, int r);
 };

@@ -36,6 +36,7 @@ struct policy_client;
 struct reply;
 struct signal_forms;
 struct signal_permits;
+struct state_save;
 struct unread;
 struct waiter;
 
@@ -84,6 +85,11 @@ struct client_ops {
         void (*resume)(struct client *client);
         /* Another client needs its place: close its connection, soon. */
         void (*displace)(struct client *client);
+        /*
+         * Write, to the open record of the client in a state document, the field by which the front
+         * end finds the client again (state-clients.h). NULL: the client cannot be saved.
+         */
+        void (*save)(const struct client *client, struct state_save *save);
 };
 
 enum client_state {

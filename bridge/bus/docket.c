@@ -4,6 +4,7 @@
 
 #include "bridge/bus/docket.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -13,19 +14,11 @@
 #include "bridge/bus/bus.h"
 #include "bridge/bus/held.h"
 
-struct item {
-        struct item *prev, *next;
-        struct message *m;
-        uint64_t caller_cookie;
-        enum docket_kind kind;
-        int64_t deadline;
-};
-
 struct docket {
         struct client *client;
         struct docket *prev, *next; /* all of the bus */
-        struct item *items;         /* in the order of the client's messages */
-        struct item *judged;        /* is being judged, and in no list; NULL: none */
+        struct docket_item *items;  /* in the order of the client's messages */
+        struct docket_item *judged; /* is being judged, and in no list; NULL: none */
         bool waits_again; /* the policy has denied it, and is older than its files still */
         bool is_flushed;  /* nothing may wait any more */
         struct schedule_job judge;
@@ -35,9 +28,9 @@ struct docket {
 /* items */
 
 /* Make an item that is charged. NULL if there is no room or no memory. */
-static struct item *item_new(struct client *client, struct message *m, uint64_t caller_cookie,
-                             enum docket_kind kind) {
-        struct item *item = calloc(1, sizeof(*item));
+static struct docket_item *item_new(struct client *client, struct message *m,
+                                    uint64_t caller_cookie, enum docket_kind kind) {
+        struct docket_item *item = calloc(1, sizeof(*item));
 
         if (!item || held_charge(client, m) != 0) {
                 free(item);
@@ -50,16 +43,16 @@ static struct item *item_new(struct client *client, struct message *m, uint64_t 
         return item;
 }
 
-static void item_free(struct item *item) {
+static void item_free(struct docket_item *item) {
         message_unref(item->m);
         free(item);
 }
 
-static int by_order(const struct item *a, const struct item *b) {
+static int by_order(const struct docket_item *a, const struct docket_item *b) {
         return a->m->order < b->m->order ? -1 : a->m->order > b->m->order;
 }
 
-static void item_insert(struct docket *docket, struct item *item) {
+static void item_insert(struct docket *docket, struct docket_item *item) {
         if (!docket->items || by_order(docket->items->prev, item) <= 0) {
                 DL_APPEND(docket->items, item);
                 return;
@@ -70,7 +63,7 @@ static void item_insert(struct docket *docket, struct item *item) {
                 item->deadline = item->next->deadline;
 }
 
-static void item_drop(struct docket *docket, struct item *item) {
+static void item_drop(struct docket *docket, struct docket_item *item) {
         struct client *client = docket->client;
 
         DL_DELETE(docket->items, item);
@@ -92,8 +85,8 @@ static int expired(struct loop_timer *timer) {
         return 0;
 }
 
-/* Free a docket in which nothing waits. The client is read from again. */
-static void docket_end(struct docket *docket) {
+/* Free a docket in which nothing waits. */
+static void docket_drop(struct docket *docket) {
         struct client *client = docket->client;
         struct bus *bus = client->bus;
 
@@ -102,6 +95,13 @@ static void docket_end(struct docket *docket) {
         loop_timer_cancel(bus->schedule.loop, &docket->timer);
         client->docket = NULL;
         free(docket);
+}
+
+/* The same, and the client is read from again. */
+static void docket_end(struct docket *docket) {
+        struct client *client = docket->client;
+
+        docket_drop(docket);
         if (client->state != CLIENT_GONE && client->ops->resume)
                 client->ops->resume(client);
 }
@@ -109,7 +109,7 @@ static void docket_end(struct docket *docket) {
 /* Judge the first item. Returns 0 or a negative errno. */
 static int judge_first(struct docket *docket) {
         struct client *client = docket->client;
-        struct item *item = docket->items, *outer = docket->judged;
+        struct docket_item *item = docket->items, *outer = docket->judged;
         int r;
 
         DL_DELETE(docket->items, item);
@@ -186,24 +186,49 @@ void docket_forget(struct client *client) {
                 docket_end(docket);
 }
 
-/* Find the docket of the client, or make it. NULL without memory, or without a loop. */
-static struct docket *docket_get(struct client *client, int64_t deadline) {
-        CLEANUP_FREE struct docket *docket = NULL;
-        struct bus *bus = client->bus;
+/* Make the docket of the client, whose timer is not set. NULL without memory. */
+static struct docket *docket_new(struct client *client) {
+        struct docket *docket = calloc(1, sizeof(*docket));
 
-        if (client->docket || !bus->schedule.loop)
-                return client->docket;
-        docket = calloc(1, sizeof(*docket));
         if (!docket)
                 return NULL;
         docket->client = client;
         docket->judge.run = judge_run;
         docket->timer.expired = expired;
-        if (loop_timer_set(bus->schedule.loop, &docket->timer, deadline) < 0)
-                return NULL;
-        DL_APPEND(bus->dockets, docket);
+        DL_APPEND(client->bus->dockets, docket);
         client->docket = docket;
-        return steal_ptr(&docket);
+        return docket;
+}
+
+/* Find the docket of the client, or make it. NULL without memory, or without a loop. */
+static struct docket *docket_get(struct client *client, int64_t deadline) {
+        struct loop *loop = client->bus->schedule.loop;
+        struct docket *docket;
+
+        if (client->docket || !loop)
+                return client->docket;
+        docket = docket_new(client);
+        if (docket && loop_timer_set(loop, &docket->timer, deadline) < 0)
+                docket_drop(docket);
+        return client->docket;
+}
+
+const struct docket_item *docket_items(const struct client *client) {
+        return client->docket ? client->docket->items : NULL;
+}
+
+int docket_restore(struct client *client, const struct docket_item *from) {
+        struct docket_item *item = malloc(sizeof(*item));
+
+        if (!item || (!client->docket && !docket_new(client))) {
+                free(item);
+                return -ENOMEM;
+        }
+        *item = *from;
+        message_ref(item->m);
+        held_restore(client, item->m);
+        DL_APPEND(client->docket->items, item);
+        return 0;
 }
 
 static bool policy_is_old(struct bus *bus) {
@@ -215,7 +240,7 @@ static bool policy_is_old(struct bus *bus) {
 
 /* The message that is being judged is denied once more: may it wait again? */
 static bool hold_again(struct docket *docket, uint64_t caller_cookie, enum docket_kind kind) {
-        struct item *item = docket->judged;
+        struct docket_item *item = docket->judged;
 
         if (loop_now() >= item->deadline || !policy_is_old(docket->client->bus) ||
             held_charge(docket->client, item->m) != 0)
@@ -229,7 +254,7 @@ static bool hold_again(struct docket *docket, uint64_t caller_cookie, enum docke
 bool docket_hold(struct client *client, struct message *m, uint64_t caller_cookie,
                  enum docket_kind kind) {
         struct docket *docket = client->docket;
-        struct item *item;
+        struct docket_item *item;
 
         if (!client_is_registered(client) || (docket && docket->is_flushed))
                 return false;
@@ -252,7 +277,7 @@ bool docket_hold(struct client *client, struct message *m, uint64_t caller_cooki
 
 bool docket_waits(struct client *client, const struct message *m, uint64_t caller_cookie) {
         struct docket *docket = client->docket;
-        struct item *item;
+        struct docket_item *item;
 
         if (!docket)
                 return false;
@@ -277,7 +302,7 @@ bool docket_is_before(const struct client *client, const struct message *m) {
 
 int docket_queue(struct client *client, struct message *m, uint64_t caller_cookie,
                  enum docket_kind kind) {
-        struct item *item = item_new(client, m, caller_cookie, kind);
+        struct docket_item *item = item_new(client, m, caller_cookie, kind);
         int r;
 
         if (!item) {
@@ -323,6 +348,20 @@ bool docket_visit(struct bus *bus, struct docket_visit *visit) {
         visit->bus = bus;
         DL_APPEND(bus->visits, visit);
         return true;
+}
+
+int docket_visit_restore(struct bus *bus, struct docket_visit *visit) {
+        struct loop *loop = bus->schedule.loop;
+        int r;
+
+        visit->timer.expired = visit_expired;
+        r = visit->is_over ? 0 : loop_timer_set(loop, &visit->timer, visit->deadline);
+        if (r < 0)
+                return r;
+        visit->judge.run = visit_run;
+        visit->bus = bus;
+        DL_APPEND(bus->visits, visit);
+        return 0;
 }
 
 void docket_visit_end(struct docket_visit *visit) {

@@ -42,6 +42,14 @@ enum docket_kind {
 
 struct docket;
 
+struct docket_item {
+        struct docket_item *prev, *next;
+        struct message *m;
+        uint64_t caller_cookie;
+        enum docket_kind kind;
+        int64_t deadline;
+};
+
 /*
  * A front end is about to read what programs have sent. A file may have changed just before that,
  * so the next denial has to look for changes. Further denials of what was read before that look
@@ -72,6 +80,14 @@ int docket_queue(struct client *client, struct message *m, uint64_t caller_cooki
                  enum docket_kind kind);
 /* Judge what waits by the policy in force. Returns 0 or a negative errno that is fatal. */
 int docket_flush(struct client *client);
+/* What waits in the docket of the client, the first one; NULL: nothing. */
+const struct docket_item *docket_items(const struct client *client);
+/*
+ * A bus that takes over from another one (state-waiting.h): put an item, of which this is a copy,
+ * behind those in the docket of the client, which sent them before it. The caller calls
+ * docket_judge_all() at the end. -ENOMEM.
+ */
+int docket_restore(struct client *client, const struct docket_item *item);
 /* The client leaves or becomes a monitor: drop what waits. */
 void docket_forget(struct client *client);
 
@@ -93,6 +109,11 @@ struct docket_visit {
 
 /* The policy denies that a program connects. If it may change its mind, visit waits. */
 bool docket_visit(struct bus *bus, struct docket_visit *visit);
+/*
+ * A bus that takes over from another one: visit, whose deadline and is_over are set, waits as it
+ * did there. -ENOMEM.
+ */
+int docket_visit_restore(struct bus *bus, struct docket_visit *visit);
 /* It does not wait any more. */
 void docket_visit_end(struct docket_visit *visit);
 

@@ -7,6 +7,11 @@
 #include "bridge/bus/descriptors.h"
 #include "bridge/bus/quota.h"
 
+static void take(struct client *client, const struct message *m) {
+        client->account->n_waiting++;
+        fds_take(client->bus, client->account, FDS_HELD, m->n_fds);
+}
+
 int held_charge(struct client *client, const struct message *m) {
         struct account *account = client->account;
         struct bus *bus = client->bus;
@@ -17,9 +22,13 @@ int held_charge(struct client *client, const struct message *m) {
                 return HELD_E_FDS;
         if (quota_hold(client, m) != 0)
                 return HELD_E_BACKLOG;
-        account->n_waiting++;
-        fds_take(bus, account, FDS_HELD, m->n_fds);
+        take(client, m);
         return 0;
+}
+
+void held_restore(struct client *client, const struct message *m) {
+        quota_restore_hold(client, m);
+        take(client, m);
 }
 
 void held_discharge(struct client *client, const struct message *m) {

@@ -21,4 +21,6 @@ enum {
 
 /* Charge client with m until held_discharge(). Returns 0 or HELD_E_*; then nothing is charged. */
 int held_charge(struct client *client, const struct message *m);
+/* A bus that takes over from another one: charge without limits. */
+void held_restore(struct client *client, const struct message *m);
 void held_discharge(struct client *client, const struct message *m);

@@ -11,26 +11,54 @@
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
 
-int later_new(struct client *client, const struct message *m, uint64_t caller_cookie,
-              struct later **ret_later) {
-        struct later *later;
+struct later *later_restore(const struct later *from) {
+        struct later *later = malloc(sizeof(*later));
 
-        if ((int64_t)client->n_pending + client->n_later >=
-            client->bus->limits.max_replies_per_connection)
-                return LATER_E_QUOTA;
-        later = malloc(sizeof(*later));
         if (!later)
-                return -ENOMEM;
+                return NULL;
         *later = (struct later){
+                .kind = from->kind,
+                .client = from->client,
+                .serial = from->serial,
+                .caller_cookie = from->caller_cookie,
+                .wants_reply = from->wants_reply,
+        };
+        DL_APPEND(later->client->later, later);
+        later->client->n_later++;
+        return later;
+}
+
+int later_new(struct client *client, const struct message *m, uint64_t caller_cookie,
+              enum later_kind kind, struct later **ret_later) {
+        const struct later from = {
+                .kind = kind,
                 .client = client,
                 .serial = m->serial,
                 .caller_cookie = caller_cookie,
                 .wants_reply = message_wants_reply(m),
         };
-        DL_APPEND(client->later, later);
-        client->n_later++;
+        struct later *later;
+
+        if ((int64_t)client->n_pending + client->n_later >=
+            client->bus->limits.max_replies_per_connection)
+                return LATER_E_QUOTA;
+        later = later_restore(&from);
+        if (!later)
+                return -ENOMEM;
         *ret_later = later;
         return 0;
+}
+
+struct later *later_take(struct later **list, enum later_kind kind) {
+        struct later *later, *next, *taken = NULL;
+
+        DL_FOREACH_SAFE2(*list, later, next, owner_next) {
+                if (later->kind != kind)
+                        continue;
+                DL_DELETE2(*list, later, owner_prev, owner_next);
+                DL_APPEND2(taken, later, owner_prev, owner_next);
+        }
+        return taken;
 }
 
 /*

@@ -15,7 +15,16 @@
 
 #include "bridge/bus/client.h"
 
+/* What a deferred answer waits for. */
+enum later_kind {
+        LATER_RELOAD,      /* ReloadConfig: the configuration that is being read, or read next */
+        LATER_MATCH_RULES, /* GetAllMatchRules: the list */
+        LATER_REEXECUTE,   /* the bus that takes the place of this one */
+        N_LATER_KINDS,
+};
+
 struct later {
+        enum later_kind kind;
         struct client *client;                 /* NULL after later_forget() */
         struct later *prev, *next;             /* deferred answers of the client */
         struct later *owner_prev, *owner_next; /* for the code that called later_new() */
@@ -33,7 +42,18 @@ enum {
  * caller_cookie. LATER_E_QUOTA, -ENOMEM.
  */
 int later_new(struct client *client, const struct message *m, uint64_t caller_cookie,
-              struct later **ret_later);
+              enum later_kind kind, struct later **ret_later);
+/*
+ * For a bus that takes over from another one (state-waiting.h): begin a deferred answer that the
+ * other bus owed, without limits. Client, kind, serial, cookie and wants_reply are those of *later.
+ * NULL without memory.
+ */
+struct later *later_restore(const struct later *later);
+/*
+ * Take those of a kind out of a list (owner_prev, owner_next). Returns a list of them, in the same
+ * order.
+ */
+struct later *later_take(struct later **list, enum later_kind kind);
 
 /*
  * Answer the call, if it wants a reply, without results or with an error. later is gone afterwards;

@@ -116,6 +116,11 @@ static int child_event(struct child *child, enum child_event event, int value, v
         return start->activation->failed(start, failure.name, failure.text);
 }
 
+int launch_adopt_child(struct start *start, pid_t pid, int fd) {
+        return child_adopt(&start->activation->children, pid, fd, child_event, start,
+                           &start->child);
+}
+
 static int execute(struct start *start, char *const *argv, struct launch_failure *failure) {
         struct bus *bus = start->activation->bus;
         const struct service_starter starter = {.address = bus->address, .bus_type = bus->type};

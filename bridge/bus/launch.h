@@ -96,6 +96,12 @@ struct activation {
  */
 int launch(struct start *start, const struct service *service, const struct client *client,
            struct launch_failure *ret_failure);
+/*
+ * A bus that takes over from another one (state-starts.h): pid is the program of the start. fd is
+ * the pipe that tells whether the program could be executed, or -1 after it has done so; after a
+ * failure it is the caller's. -ENOMEM and others.
+ */
+int launch_adopt_child(struct start *start, pid_t pid, int fd);
 /* bus1-launch, or the service that it became, has exited with this status. */
 void launch_explain_template(const struct start *start, int status,
                              struct launch_failure *ret_failure);

@@ -353,13 +353,13 @@ static struct match_rule *rule_find(const struct match_index *index, const struc
         return NULL;
 }
 
-/* Count one rule more, of the rules that are equal to this one. */
-static void count_rule(struct match_index *index, struct match_rule *rule) {
+/* Count n rules more that are equal to this one. */
+static void count_rules(struct match_index *index, struct match_rule *rule, uint32_t n) {
         struct client *client = rule->client;
 
-        rule->n++;
-        client->n_rules++;
-        client->holdings->n_rules++;
+        rule->n += n;
+        client->n_rules += n;
+        client->holdings->n_rules += n;
         KEEP_PEAK(client->stats.peak_rules, client->n_rules);
         KEEP_PEAK(index->peak_rules_per_client, client->n_rules);
 }
@@ -368,25 +368,34 @@ void match_rule_attach(struct match_index *index, struct match_rule *rule) {
         DL_APPEND2(rule->client->rules, rule, client_prev, client_next);
         rule->attached = true;
         rule->number = ++rule->client->last_rule;
-        count_rule(index, rule);
+        count_rules(index, rule, 1);
+}
+
+/* Make a rule that is outside the index, and takes over *parsed; NULL without memory. */
+static struct match_rule *rule_new_outside(struct client *client, struct match_keys *parsed) {
+        CLEANUP_FREE struct match_rule *rule = calloc(1, sizeof(*rule));
+        CLEANUP_FREE struct match_keys *keys = calloc(1, sizeof(*keys));
+
+        if (!rule || !keys)
+                return NULL;
+        *keys = *parsed;
+        *parsed = (struct match_keys){};
+        rule->client = client;
+        rule->eavesdrop = keys->eavesdrop;
+        rule->keys = steal_ptr(&keys);
+        return steal_ptr(&rule);
 }
 
 int match_rule_new(struct client *client, const char *text, size_t n,
                    struct match_rule **ret_rule) {
-        CLEANUP_FREE struct match_rule *rule = calloc(1, sizeof(*rule));
-        CLEANUP_FREE struct match_keys *keys = calloc(1, sizeof(*keys));
+        CLEANUP(match_keys_deinit) struct match_keys keys = {};
         int r;
 
-        if (!rule || !keys)
-                return -ENOMEM;
-        r = match_keys_parse(keys, text, n);
+        r = match_keys_parse(&keys, text, n);
         if (r != 0)
                 return r;
-        rule->client = client;
-        rule->eavesdrop = keys->eavesdrop;
-        rule->keys = steal_ptr(&keys);
-        *ret_rule = steal_ptr(&rule);
-        return 0;
+        *ret_rule = rule_new_outside(client, &keys);
+        return *ret_rule ? 0 : -ENOMEM;
 }
 
 /* Make a rule of the client, and put it to its node. */
@@ -409,6 +418,13 @@ static int rule_new(struct match_index *index, struct client *client, struct mat
         return 0;
 }
 
+static void count_in_index(struct match_index *index, const struct match_rule *rule, uint32_t n) {
+        index->n_rules += n;
+        KEEP_PEAK(index->peak_rules, index->n_rules);
+        if (rule->eavesdrop)
+                index->n_eavesdrop += n;
+}
+
 int match_rule_add(struct match_index *index, struct client *client, int64_t n_max,
                    const char *text, size_t n, uint64_t cookie, struct match_rule **ret_rule) {
         CLEANUP(match_keys_deinit) struct match_keys keys = {};
@@ -428,7 +444,7 @@ int match_rule_add(struct match_index *index, struct client *client, int64_t n_m
         if (cookie == 0)
                 rule = rule_find(index, node, client, keys.eavesdrop);
         if (rule)
-                count_rule(index, rule);
+                count_rules(index, rule, 1);
         else {
                 r = rule_new(index, client, node, keys.eavesdrop, cookie, &rule);
                 if (r < 0) {
@@ -436,13 +452,58 @@ int match_rule_add(struct match_index *index, struct client *client, int64_t n_m
                         return r;
                 }
         }
-        index->n_rules++;
-        KEEP_PEAK(index->peak_rules, index->n_rules);
-        if (keys.eavesdrop)
-                index->n_eavesdrop++;
+        count_in_index(index, rule, 1);
         if (ret_rule)
                 *ret_rule = rule;
         return 0;
+}
+
+static int restore_in_index(struct match_index *index, struct client *client,
+                            const struct match_keys *keys, uint64_t cookie, uint32_t n_equal) {
+        struct match_rule *rule;
+        struct match_node *node;
+        int r;
+
+        node = node_get(index, keys);
+        if (!node)
+                return -ENOMEM;
+        if (cookie == 0 && rule_find(index, node, client, keys->eavesdrop))
+                return MATCH_E_INVALID;
+        r = rule_new(index, client, node, keys->eavesdrop, cookie, &rule);
+        if (r < 0) {
+                node_release(index, node);
+                return r;
+        }
+        count_rules(index, rule, n_equal - 1);
+        count_in_index(index, rule, n_equal);
+        return 0;
+}
+
+static int restore_outside(struct match_index *index, struct client *client,
+                           struct match_keys *keys) {
+        struct match_rule *rule = rule_new_outside(client, keys);
+
+        if (!rule)
+                return -ENOMEM;
+        match_rule_attach(index, rule);
+        return 0;
+}
+
+int match_rule_restore(struct match_index *index, struct client *client, const char *text, size_t n,
+                       uint64_t cookie, uint32_t n_equal) {
+        CLEANUP(match_keys_deinit) struct match_keys keys = {};
+        bool is_outside = client->state == CLIENT_MONITOR;
+        int r;
+
+        if (n_equal == 0 || (n_equal > 1 && (cookie != 0 || is_outside)) ||
+            (cookie != 0 && is_outside) || n_equal > UINT32_MAX - client->n_rules ||
+            n_equal > UINT32_MAX - index->n_rules)
+                return MATCH_E_INVALID;
+        r = match_keys_parse_formatted(&keys, text, n);
+        if (r != 0)
+                return r < 0 ? r : MATCH_E_INVALID;
+        return is_outside ? restore_outside(index, client, &keys)
+                          : restore_in_index(index, client, &keys, cookie, n_equal);
 }
 
 /* Find or make the sleepers of a node for a user; NULL without memory. */
@@ -489,19 +550,28 @@ void match_rules_wake(struct client *client) {
                 rule_wake(client->sleeping_rules);
 }
 
+/* Take back n of these equal rules. */
+static void uncount_rules(struct match_rule *rule, uint32_t n) {
+        struct match_index *index = rule->index;
+
+        rule->n -= n;
+        rule->client->n_rules -= n;
+        rule->client->holdings->n_rules -= n;
+        if (!index)
+                return;
+        index->n_rules -= n;
+        if (rule->eavesdrop)
+                index->n_eavesdrop -= n;
+}
+
 struct match_rule *match_rule_free(struct match_rule *rule) {
         struct match_index *index = rule ? rule->index : NULL;
 
         if (!rule)
                 return NULL;
-        if (index) {
-                index->n_rules--;
-                index->n_eavesdrop -= rule->eavesdrop;
-        }
         if (rule->attached) {
-                rule->client->n_rules--;
-                rule->client->holdings->n_rules--;
-                if (--rule->n > 0)
+                uncount_rules(rule, 1);
+                if (rule->n > 0)
                         return NULL;
                 DL_DELETE2(rule->client->rules, rule, client_prev, client_next);
         }
@@ -521,8 +591,10 @@ struct match_rule *match_rule_free(struct match_rule *rule) {
 }
 
 void match_rules_free(struct client *client) {
-        while (client->rules)
+        while (client->rules) {
+                uncount_rules(client->rules, client->rules->n - 1);
                 match_rule_free(client->rules);
+        }
 }
 
 int match_rule_remove(struct match_index *index, struct client *client, const char *text,

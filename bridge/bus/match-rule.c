@@ -137,6 +137,10 @@ static int keys_set(struct match_keys *keys, const char *key, size_t n_key, cons
         return MATCH_E_INVALID;
 }
 
+/*
+ * In a text that a client may send, a value with its NUL is shorter than "key=value", so all values
+ * together are not too long. A text of match_keys_format() has more characters for the same values.
+ */
 static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
         const char *end = p + n, *key;
         char *out = keys->buffer, *value;
@@ -163,6 +167,8 @@ static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
                 if (!p)
                         return MATCH_E_INVALID;
                 *out++ = '\0';
+                if (out - keys->buffer > MATCH_RULE_LENGTH_MAX)
+                        return MATCH_E_TOO_LONG;
 
                 r = keys_set(keys, key, n_key, value, out - value - 1);
                 if (r)
@@ -172,12 +178,9 @@ static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
         }
 }
 
-int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
+int match_keys_parse_formatted(struct match_keys *ret_keys, const char *text, size_t n) {
         CLEANUP(match_keys_deinit) struct match_keys keys = {};
         int r;
-
-        if (n > MATCH_RULE_LENGTH_MAX)
-                return MATCH_E_TOO_LONG;
 
         /* A value is shorter than "key=value", so there is always room for its terminator. */
         keys.buffer = malloc(n + 1);
@@ -192,6 +195,11 @@ int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
         return r;
 }
 
+int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
+        return n > MATCH_RULE_LENGTH_MAX ? MATCH_E_TOO_LONG
+                                         : match_keys_parse_formatted(ret_keys, text, n);
+}
+
 void match_keys_deinit(struct match_keys *keys) {
         free(keys->buffer);
         free(keys->args);
@@ -200,50 +208,70 @@ void match_keys_deinit(struct match_keys *keys) {
 
 /* text */
 
-static void format_key(FILE *f, bool *first, const char *key, const char *value) {
-        if (!value)
-                return;
-        fprintf(f, "%s%s='", *first ? "" : ",", key);
-        *first = false;
-        for (; *value; value++) {
-                if (*value == '\'')
-                        fputs("'\\''", f);
-                else
-                        fputc(*value, f);
-        }
-        fputc('\'', f);
+/* Text that is measured (at is NULL), and then written. */
+struct text {
+        char *at;
+        size_t n;
+};
+
+static void put(struct text *text, const char *s, size_t n) {
+        if (text->at)
+                memcpy(text->at + text->n, s, n);
+        text->n += n;
 }
 
-char *match_keys_format(const struct match_keys *keys) {
-        static const char *const kinds[] = {"", "path", "namespace"};
-        bool first = true;
-        size_t n_text;
-        char *text;
-        FILE *f;
+static void format_key(struct text *text, const char *key, const char *value) {
+        static const char apostrophe[] = "'\\''";
 
-        f = open_memstream(&text, &n_text);
-        if (!f)
-                return NULL;
-        format_key(f, &first, "type", types[keys->type]);
-        format_key(f, &first, "interface", keys->interface);
-        format_key(f, &first, "member", keys->member);
-        format_key(f, &first, "path", keys->path);
-        format_key(f, &first, "path_namespace", keys->path_namespace);
-        format_key(f, &first, "sender", keys->sender);
-        format_key(f, &first, "destination", keys->destination);
-        format_key(f, &first, "eavesdrop", keys->eavesdrop ? "true" : NULL);
+        if (!value)
+                return;
+        put(text, ",", text->n > 0);
+        put(text, key, strlen(key));
+        put(text, "='", 2);
+        for (;;) {
+                size_t n = strcspn(value, "'");
+
+                put(text, value, n);
+                value += n;
+                if (!*value++)
+                        break;
+                put(text, apostrophe, sizeof(apostrophe) - 1);
+        }
+        put(text, "'", 1);
+}
+
+static void format_keys(struct text *text, const struct match_keys *keys) {
+        static const char *const kinds[] = {"", "path", "namespace"};
+
+        format_key(text, "type", types[keys->type]);
+        format_key(text, "interface", keys->interface);
+        format_key(text, "member", keys->member);
+        format_key(text, "path", keys->path);
+        format_key(text, "path_namespace", keys->path_namespace);
+        format_key(text, "sender", keys->sender);
+        format_key(text, "destination", keys->destination);
+        format_key(text, "eavesdrop", keys->eavesdrop ? "true" : NULL);
         for (size_t i = 0; i < keys->n_args; i++) {
                 char key[32];
 
                 snprintf(key, sizeof(key), "arg%u%s", keys->args[i].index,
                          kinds[keys->args[i].kind]);
-                format_key(f, &first, key, keys->args[i].value);
+                format_key(text, key, keys->args[i].value);
         }
-        if (fclose(f) != 0) {
-                free(text);
+}
+
+char *match_keys_format(const struct match_keys *keys) {
+        struct text text = {};
+        char *start;
+
+        format_keys(&text, keys);
+        start = malloc(text.n + 1);
+        if (!start)
                 return NULL;
-        }
-        return text;
+        text = (struct text){.at = start};
+        format_keys(&text, keys);
+        start[text.n] = '\0';
+        return start;
 }
 
 /* matching */

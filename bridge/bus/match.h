@@ -77,6 +77,11 @@ struct match_rule {
 
 /* Parse the text of a rule. MATCH_E_INVALID, MATCH_E_TOO_LONG, -ENOMEM. */
 int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n);
+/*
+ * The same for a text of match_keys_format(), whose quotes can make it longer than the text that a
+ * client may send: only the values together may not be.
+ */
+int match_keys_parse_formatted(struct match_keys *ret_keys, const char *text, size_t n);
 void match_keys_deinit(struct match_keys *keys);
 /* The allocated text of a rule, with keys and quotes like the reference's. NULL without memory. */
 char *match_keys_format(const struct match_keys *keys);
@@ -109,6 +114,14 @@ int match_rule_add(struct match_index *index, struct client *client, int64_t n_m
 int match_rule_new(struct client *client, const char *text, size_t n, struct match_rule **ret_rule);
 /* Put a rule into the list of its client. Of index only peak_rules_per_client changes. */
 void match_rule_attach(struct match_index *index, struct match_rule *rule);
+/*
+ * For a bus that takes over from another one (state-names.h): make n_equal equal rules of a client
+ * that has its unique name or is a monitor. The text is that of match_rule_format().
+ * MATCH_E_INVALID also if the client has such a rule already, or if a rule cannot be there so
+ * often; -ENOMEM.
+ */
+int match_rule_restore(struct match_index *index, struct client *client, const char *text, size_t n,
+                       uint64_t cookie, uint32_t n_equal);
 /* Take back one of the equal rules; the last one is freed. NULL is fine; returns NULL. */
 struct match_rule *match_rule_free(struct match_rule *rule);
 /* Free all rules of the client. */

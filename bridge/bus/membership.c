@@ -105,27 +105,57 @@ void client_deinit(struct client *client) {
         client_free_parts(client);
 }
 
-int client_register(struct client *client) {
-        struct bus *bus = client->bus;
+/* Write the name with this id. */
+static void set_unique_name(struct client *client, uint64_t id) {
         int n;
 
-        client->id = ids_next(&bus->ids);
+        client->id = id;
         n = snprintf(client->unique_name, sizeof(client->unique_name), ":1.%llu",
-                     (unsigned long long)client->id);
+                     (unsigned long long)id);
         client->n_unique_name = n;
-        client->unique_hash = hash_bytes(&bus->seed, client->unique_name, n);
+        client->unique_hash = hash_bytes(&client->bus->seed, client->unique_name, n);
+}
+
+/* Give the client a unique name. Returns 0 or -ENOMEM. */
+static int add_unique_name(struct client *client, uint64_t id) {
+        struct bus *bus = client->bus;
+
+        set_unique_name(client, id);
         HASH_ADD_KEYPTR_BYHASHVALUE(hh, bus->names.registered, client->unique_name,
                                     client->n_unique_name, (unsigned)client->unique_hash, client);
         if (!client->hh.tbl)
                 return -ENOMEM;
-
-        ids_use(&bus->ids);
         client->state = CLIENT_REGISTERED;
         bus->names.n_registered++;
         bus->names.is_changed = true;
         name_count(&bus->names);
         client->account->n_registered++;
         return 0;
+}
+
+int client_register(struct client *client) {
+        struct ids *ids = &client->bus->ids;
+        int r;
+
+        r = add_unique_name(client, ids_next(ids));
+        if (r == 0)
+                ids_use(ids);
+        return r;
+}
+
+int client_restore_name(struct client *client, uint64_t id) {
+        return add_unique_name(client, id);
+}
+
+/* The client, whose unique name nobody has any more, sees what others send. */
+static void add_monitor(struct client *client) {
+        client->state = CLIENT_MONITOR;
+        DL_APPEND2(client->bus->monitors, client, monitor_prev, monitor_next);
+}
+
+void client_restore_monitor(struct client *client, uint64_t id) {
+        set_unique_name(client, id);
+        add_monitor(client);
 }
 
 static int release_well_known_name(struct client *client, struct name_ownership *ownership) {
@@ -164,8 +194,7 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
         for (size_t i = 0; i < n_rules; i++)
                 match_rule_attach(&bus->matches, rules[i]);
 
-        client->state = CLIENT_MONITOR;
-        DL_APPEND2(bus->monitors, client, monitor_prev, monitor_next);
+        add_monitor(client);
         log_write(bus->log, LOG_LEVEL_NOTICE, "Connection %s (uid=%d pid=%d) became a monitor.",
                   client->unique_name, (int)client->credentials.uid, (int)client->credentials.pid);
 

@@ -28,6 +28,13 @@ void client_deinit(struct client *client);
 /* Hello: give the client its unique name. */
 int client_register(struct client *client);
 /*
+ * For a bus that takes over from another one (state-names.h): give a client that is
+ * CLIENT_CONNECTED the unique name with this id, which no other client has, or make it a monitor
+ * that has had this name. Nobody is told. Clients get their names in the order of the ids.
+ */
+int client_restore_name(struct client *client, uint64_t id);
+void client_restore_monitor(struct client *client, uint64_t id);
+/*
  * BecomeMonitor: take all names and match rules from the client, and send it NameLost for each
  * name. Its deferred answers, its pending replies, and its messages that wait for a service or a
  * newer policy end; callers that wait for this client get NoReply. The client takes over rules,

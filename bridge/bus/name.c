@@ -86,6 +86,7 @@ static struct name_ownership *ownership_new(struct name_registry *registry, stru
                 return NULL;
         ownership->name = name;
         ownership->client = client;
+        ownership->number = ++registry->last_ownership;
         DL_APPEND2(client->ownerships, ownership, client_prev, client_next);
         client->n_ownerships++;
         client->holdings->n_ownerships++;
@@ -199,6 +200,45 @@ int name_request(struct name_registry *registry, struct client *client, const ch
                 ret_change->new_owner = client;
         *ret_result = replace || !owner ? NAME_PRIMARY_OWNER : NAME_IN_QUEUE;
         return 0;
+}
+
+int name_restore(struct name_registry *registry, const char *text, size_t n, struct client *client,
+                 uint32_t flags, uint64_t number) {
+        uint64_t last = registry->last_ownership;
+        struct name_ownership *ownership;
+        struct name *name;
+
+        name = name_find(registry, text, n);
+        if (!name)
+                name = name_new(registry, text, n);
+        if (!name)
+                return -ENOMEM;
+        ownership = ownership_new(registry, name, client);
+        if (!ownership) {
+                if (!name->queue)
+                        name_free(registry, name);
+                return -ENOMEM;
+        }
+        DL_APPEND2(name->queue, ownership, queue_prev, queue_next);
+        ownership->flags = flags;
+        ownership->number = number;
+        registry->last_ownership = number > last ? number : last;
+        return 0;
+}
+
+static int compare_numbers(const struct name_ownership *a, const struct name_ownership *b) {
+        return (a->number > b->number) - (a->number < b->number);
+}
+
+bool name_restored(struct client *client) {
+        const struct name_ownership *ownership;
+
+        DL_SORT2(client->ownerships, compare_numbers, client_prev, client_next);
+        DL_FOREACH2(client->ownerships, ownership, client_next) {
+                if (ownership->client_next && ownership->client_next->number == ownership->number)
+                        return false;
+        }
+        return true;
 }
 
 bool name_client_owns(void *userdata, const char *text, bool prefix) {

@@ -46,6 +46,7 @@ struct name_ownership {
         struct name *name;
         struct client *client;
         uint32_t flags;
+        uint64_t number; /* of the registry's ownerships; later ones have higher numbers */
         struct name_ownership *queue_prev, *queue_next;
         struct name_ownership *client_prev, *client_next;
 };
@@ -63,7 +64,8 @@ struct name_registry {
         bool is_changed;           /* since the answer to ListNames was made (bus->name_list) */
         uint32_t n_names;
         uint32_t n_registered;
-        uint32_t peak_names; /* set by name_count() */
+        uint64_t last_ownership; /* number of the last one that was made */
+        uint32_t peak_names;     /* set by name_count() */
         uint32_t peak_names_per_client;
 };
 
@@ -91,6 +93,15 @@ int name_request(struct name_registry *registry, struct client *client, const ch
 /* Give up one ownership, which is freed. The name may be gone afterwards. */
 void name_ownership_release(struct name_registry *registry, struct name_ownership *ownership,
                             struct name_change *ret_change);
+/*
+ * For a bus that takes over from another one (state-names.h): put the client at the end of the
+ * queue of a name, which is made if nobody is there yet. The calling function makes sure that the
+ * client is not in the queue. The list of the client is in order only after name_restored(), which
+ * returns false if two of its ownerships have the same number. -ENOMEM.
+ */
+int name_restore(struct name_registry *registry, const char *name, size_t n, struct client *client,
+                 uint32_t flags, uint64_t number);
+bool name_restored(struct client *client);
 struct name_ownership *name_ownership_find(struct name *name, struct client *client);
 /* policy_peer.owns: does the client own or wait for name, or, with prefix, a name below it? */
 bool name_client_owns(void *client, const char *name, bool prefix);

@@ -57,6 +57,20 @@ void newcomer_add(struct bus *bus, struct account *account, struct newcomer *new
         admit_parked(bus, account);
 }
 
+void newcomer_restore(struct bus *bus, struct account *account, struct newcomer *newcomer,
+                      bool is_parked) {
+        newcomer->account = account;
+        newcomer->is_parked = is_parked;
+        bus->n_incomplete++;
+        if (is_parked) {
+                DL_APPEND(account->parked, newcomer);
+                account->n_parked++;
+                return;
+        }
+        DL_APPEND(account->newcomers, newcomer);
+        account->n_newcomers++;
+}
+
 void newcomer_remove(struct bus *bus, struct newcomer *newcomer) {
         struct account *account = newcomer->account;
 

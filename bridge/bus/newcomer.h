@@ -26,6 +26,13 @@ struct newcomer {
  * before.
  */
 void newcomer_add(struct bus *bus, struct account *account, struct newcomer *newcomer);
+/*
+ * A bus that takes over from another one: the connection, which has come after those that are
+ * newcomers here, is one with a place or a parked one. Nobody makes room, and admit() is not
+ * called.
+ */
+void newcomer_restore(struct bus *bus, struct account *account, struct newcomer *newcomer,
+                      bool is_parked);
 /* It has called Hello, or ends. Does nothing if it is none. */
 void newcomer_remove(struct bus *bus, struct newcomer *newcomer);
 /* max_incomplete_connections has changed. */

@@ -4,6 +4,7 @@
 
 #include "bridge/bus/quota.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,15 +208,22 @@ void quota_forget(struct client *client) {
 
 /* backlogs */
 
-struct backlog *backlog_new(struct client *client) {
+struct backlog *backlog_restore(struct bus *bus, struct account *account) {
         struct backlog *backlog = calloc(1, sizeof(*backlog));
 
         if (!backlog)
                 return NULL;
-        backlog->client = client;
-        backlog->bus = client->bus;
-        backlog->account = client->account;
+        backlog->bus = bus;
+        backlog->account = account;
         backlog->account->n_refs++;
+        return backlog;
+}
+
+struct backlog *backlog_new(struct client *client) {
+        struct backlog *backlog = backlog_restore(client->bus, client->account);
+
+        if (backlog)
+                backlog->client = client;
         return backlog;
 }
 
@@ -228,6 +236,10 @@ void backlog_abandon(struct backlog *backlog) {
         if (!backlog)
                 return;
         backlog->client = NULL;
+        backlog_restored(backlog);
+}
+
+void backlog_restored(struct backlog *backlog) {
         if (backlog->n_messages == 0)
                 backlog_free(backlog);
 }
@@ -282,6 +294,10 @@ int quota_hold(struct client *sender, const struct message *m) {
                 return CLIENT_E_QUOTA;
         backlog_add(sender->backlog, m);
         return 0;
+}
+
+void quota_restore_hold(struct client *sender, const struct message *m) {
+        backlog_add(sender->backlog, m);
 }
 
 void quota_release(struct client *sender, const struct message *m) {
@@ -486,31 +502,53 @@ void quota_note_cause(struct bus *bus, struct message *m) {
         m->caused_by = account_current(bus);
 }
 
-int quota_charge_outgoing(struct client *client, struct message *m) {
-        enum quota_kind kind = quota_kind_of(client, m);
-        struct share *share = NULL;
+/* Charge without limits. -ENOMEM: nothing is charged. */
+static int charge(struct client *client, struct message *m, enum quota_kind kind) {
+        struct account *account = client->account;
+        struct share *share;
 
-        quota_note_cause(client->bus, m);
-        if (m->n_fds > 0) /* the user may have left meanwhile */
-                m->caused_by = fds_account(client, m)->uid;
-        if (!has_room(client, m, kind))
-                return CLIENT_E_QUOTA;
         if (kind == QUOTA_MESSAGE && is_foreign(client, m)) {
-                share = account_get_share(client->account, m->caused_by);
+                share = account_get_share(account, m->caused_by);
                 if (!share)
-                        return CLIENT_E_QUOTA;
-                account_begin_share(client->account, share, m);
-                if (is_bulky(client, m)) {
-                        client->account->bulky = m;
-                        client->account->bulky_at = client;
+                        return -ENOMEM;
+                account_begin_share(account, share, m);
+                if (!account->bulky && is_bulky(client, m)) {
+                        account->bulky = m;
+                        account->bulky_at = client;
                 }
         }
-
         count(client, m, kind, 1);
         if (m->n_fds > 0)
                 fds_take(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
         if (m->charged_at == client)
                 backlog_add(m->charged, m);
+        return 0;
+}
+
+bool quota_restore_sender(struct backlog *backlog, const struct client *client, struct message *m) {
+        if (m->charged && (m->charged != backlog || m->charged_at != client))
+                return false;
+        m->charged = backlog;
+        m->charged_at = client;
+        return true;
+}
+
+int quota_restore_outgoing(struct client *client, struct message *m) {
+        if (m->cost == 0)
+                m->cost = message_memory(m);
+        if (m->n_fds > 0) /* the configuration may count the user as another one now */
+                m->caused_by = fds_account(client, m)->uid;
+        return charge(client, m, quota_kind_of(client, m));
+}
+
+int quota_charge_outgoing(struct client *client, struct message *m) {
+        enum quota_kind kind = quota_kind_of(client, m);
+
+        quota_note_cause(client->bus, m);
+        if (m->n_fds > 0) /* the user may have left meanwhile */
+                m->caused_by = fds_account(client, m)->uid;
+        if (!has_room(client, m, kind) || charge(client, m, kind) < 0)
+                return CLIENT_E_QUOTA;
         KEEP_PEAK(client->stats.peak_outgoing_bytes, client->outgoing_bytes);
         KEEP_PEAK(client->stats.peak_outgoing_fds, client->outgoing_fds);
         return 0;

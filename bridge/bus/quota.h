@@ -52,6 +52,13 @@ struct backlog {
 struct backlog *backlog_new(struct client *client);
 /* Call this when the client ends. The backlog is freed with its last message. NULL is fine. */
 void backlog_abandon(struct backlog *backlog);
+/*
+ * A bus that takes over from another one: make the backlog of a client that had gone there, whose
+ * messages are charged to it next. NULL without memory.
+ */
+struct backlog *backlog_restore(struct bus *bus, struct account *account);
+/* Free such a backlog, if no message was charged to it. */
+void backlog_restored(struct backlog *backlog);
 
 /* The user who caused m, and its memory, are those of this client. */
 static inline void quota_set_cause(const struct client *client, struct message *m) {
@@ -99,6 +106,20 @@ static inline void quota_charge_sender(struct client *sender, const struct clien
  */
 int quota_hold(struct client *sender, const struct message *m);
 void quota_release(struct client *sender, const struct message *m);
+/*
+ * A bus that takes over from another one: these charge like quota_charge_sender(),
+ * quota_charge_outgoing() and quota_hold(), but without limits. The first one is called for the
+ * whole queue of client before the second one. It returns false if m is charged to another backlog
+ * already. The second one returns 0, or -ENOMEM: then nothing is charged.
+ */
+bool quota_restore_sender(struct backlog *backlog, const struct client *client, struct message *m);
+int quota_restore_outgoing(struct client *client, struct message *m);
+void quota_restore_hold(struct client *sender, const struct message *m);
+/* The backlog that counts m, which is in the queue of client; NULL: none. */
+static inline struct backlog *quota_backlog_of(const struct client *client,
+                                               const struct message *m) {
+        return m->charged_at == client ? m->charged : NULL;
+}
 /* Undo quota_charge_outgoing() when the message has left the queue. */
 void quota_discharge_outgoing(struct client *client, const struct message *m);
 /*

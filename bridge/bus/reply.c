@@ -100,32 +100,32 @@ struct reply *reply_find(struct reply_table *table, struct client *caller, struc
         return table_find(table, reply_hash(table, caller, callee, serial), caller, callee, serial);
 }
 
-int reply_new(struct reply_table *table, struct client *caller, struct client *callee,
-              uint32_t serial, uint64_t caller_cookie, struct reply **ret_reply) {
-        uint32_t hash = reply_hash(table, caller, callee, serial);
+/*
+ * Add a slot to the table and to all lists. Parties, serial, cookies and deadline are those of
+ * *slot. NULL without memory.
+ */
+static struct reply *reply_add(struct reply_table *table, const struct reply *slot, uint32_t hash) {
+        struct client *caller = slot->caller, *callee = slot->callee;
         struct reply *reply, **bucket;
 
-        if (table_find(table, hash, caller, callee, serial))
-                return REPLY_E_EXISTS;
-        if ((int64_t)caller->n_pending + caller->n_later >=
-            table->limits->max_replies_per_connection)
-                return REPLY_E_QUOTA;
         if (table->n >= table->n_buckets)
                 table_grow(table);
 
         reply = malloc(sizeof(*reply));
         if (!reply)
-                return -ENOMEM;
+                return NULL;
         bucket = bucket_of(table, hash);
         *reply = (struct reply){
                 .caller = caller,
                 .callee = callee,
-                .serial = serial,
-                .caller_cookie = caller_cookie,
+                .serial = slot->serial,
+                .caller_cookie = slot->caller_cookie,
+                .callee_cookie = slot->callee_cookie,
                 .table = table,
+                .number = ++table->last,
                 .hash = hash,
                 .bucket_next = *bucket,
-                .deadline = INT64_MAX,
+                .deadline = slot->deadline,
         };
         *bucket = reply;
         table->n++;
@@ -133,18 +133,50 @@ int reply_new(struct reply_table *table, struct client *caller, struct client *c
         DL_APPEND2(caller->pending, reply, pending_prev, pending_next);
         caller->n_pending++;
         DL_APPEND2(callee->owed, reply, owed_prev, owed_next);
-
-        if (table->limits->reply_timeout >= 0) {
-                bool first = !table->deadlines;
-
-                reply->deadline = loop_now() + table->limits->reply_timeout * 1000000;
+        if (reply->deadline != INT64_MAX)
                 DL_APPEND2(table->deadlines, reply, deadline_prev, deadline_next);
-                if (first && table->set_timer)
-                        table->set_timer(table->timer_userdata, reply->deadline);
-        }
+        return reply;
+}
 
+int reply_new(struct reply_table *table, struct client *caller, struct client *callee,
+              uint32_t serial, uint64_t caller_cookie, struct reply **ret_reply) {
+        uint32_t hash = reply_hash(table, caller, callee, serial);
+        struct reply slot = {
+                .caller = caller,
+                .callee = callee,
+                .serial = serial,
+                .caller_cookie = caller_cookie,
+                .deadline = INT64_MAX,
+        };
+        struct reply *reply;
+
+        if (table_find(table, hash, caller, callee, serial))
+                return REPLY_E_EXISTS;
+        if ((int64_t)caller->n_pending + caller->n_later >=
+            table->limits->max_replies_per_connection)
+                return REPLY_E_QUOTA;
+        if (table->limits->reply_timeout >= 0)
+                slot.deadline = loop_now() + table->limits->reply_timeout * 1000000;
+        reply = reply_add(table, &slot, hash);
+        if (!reply)
+                return -ENOMEM;
+        if (reply == table->deadlines)
+                reply_table_wake(table);
         *ret_reply = reply;
         return 0;
+}
+
+int reply_restore(struct reply_table *table, const struct reply *slot) {
+        uint32_t hash = reply_hash(table, slot->caller, slot->callee, slot->serial);
+
+        if (table_find(table, hash, slot->caller, slot->callee, slot->serial))
+                return REPLY_E_EXISTS;
+        return reply_add(table, slot, hash) ? 0 : -ENOMEM;
+}
+
+void reply_table_wake(struct reply_table *table) {
+        if (table->deadlines && table->set_timer)
+                table->set_timer(table->timer_userdata, table->deadlines->deadline);
 }
 
 void reply_unlink(struct reply *reply) {

@@ -33,6 +33,7 @@ struct reply {
 
         /* only reply.c changes these */
         struct reply_table *table;
+        uint64_t number; /* of the slots of the table; later ones have higher numbers */
         uint32_t hash;
         struct reply *bucket_next;
         struct reply *pending_prev, *pending_next;
@@ -48,6 +49,7 @@ struct reply_table {
         struct reply **buckets;
         size_t n_buckets; /* a power of two */
         size_t n;
+        uint64_t last;                        /* number of the last slot that was made */
         uint64_t factors[4];                  /* secret */
         struct reply *few[REPLY_BUCKETS_MIN]; /* the buckets until the table grows */
         struct reply *deadlines;              /* replies with a deadline, oldest first */
@@ -74,6 +76,13 @@ enum {
 /* Make a pending reply. REPLY_E_*, -ENOMEM. */
 int reply_new(struct reply_table *table, struct client *caller, struct client *callee,
               uint32_t serial, uint64_t caller_cookie, struct reply **ret_reply);
+/*
+ * For a bus that takes over from another one (state-waiting.h): make a slot without limits, with
+ * both cookies and a deadline, of which the timer is not told before reply_table_wake().
+ * REPLY_E_EXISTS, -ENOMEM.
+ */
+int reply_restore(struct reply_table *table, const struct reply *slot);
+void reply_table_wake(struct reply_table *table);
 struct reply *reply_find(struct reply_table *table, struct client *caller, struct client *callee,
                          uint32_t serial);
 /*

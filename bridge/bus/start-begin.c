@@ -72,6 +72,13 @@ static int begin_late(struct loop_timer *timer) {
         return r > 0 ? start_fail(start, failure.name, failure.text) : r;
 }
 
+int start_wait_for_turn(struct start *start, uint32_t payer, int64_t at) {
+        start->timer.expired = begin_late;
+        start->turn = at;
+        start->payer = payer;
+        return loop_timer_set(start->activation->loop, &start->timer, at);
+}
+
 int start_begin(struct start *start, const struct service *service, struct client *client,
                 struct launch_failure *ret_failure) {
         int64_t now = loop_now(), at = pace_start(&client->account->starts_due, now);
@@ -79,10 +86,7 @@ int start_begin(struct start *start, const struct service *service, struct clien
         if (at <= now)
                 return begin(start, service, client, ret_failure);
         account_note(client->bus, client->account, ACCOUNT_PACED);
-        start->timer.expired = begin_late;
-        start->turn = at;
-        start->payer = client->account->uid;
-        return loop_timer_set(start->activation->loop, &start->timer, at);
+        return start_wait_for_turn(start, client->account->uid, at);
 }
 
 int start_begin_sooner(struct start *start, struct client *client) {
@@ -96,9 +100,7 @@ int start_begin_sooner(struct start *start, struct client *client) {
                 return 0;
         }
         start_give_back(start);
-        start->payer = client->account->uid;
-        start->turn = at;
-        return loop_timer_set(start->activation->loop, &start->timer, at);
+        return start_wait_for_turn(start, client->account->uid, at);
 }
 
 int start_begin_without_template(struct start *start, struct launch_failure *ret_failure) {

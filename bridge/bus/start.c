@@ -65,19 +65,21 @@ void start_free(struct start *start) {
         free(start);
 }
 
-int start_set_timeout(struct start *start) {
-        struct activation *activation = start->activation;
-
+int start_set_deadline(struct start *start, int64_t deadline) {
         start->timer.expired = start_expired;
-        return loop_timer_set(activation->loop, &start->timer,
-                              loop_now() + activation->bus->limits.service_start_timeout * 1000000);
+        return loop_timer_set(start->activation->loop, &start->timer, deadline);
 }
 
-int start_new(struct activation *activation, const char *name, uint32_t uid,
-              struct start **ret_start) {
+int start_set_timeout(struct start *start) {
+        const struct bus_limits *limits = &start->activation->bus->limits;
+
+        return start_set_deadline(start, loop_now() + limits->service_start_timeout * 1000000);
+}
+
+int start_restore(struct activation *activation, const char *name, uint32_t uid,
+                  struct start **ret_start) {
         CLEANUP_FREE struct start *start = NULL;
         size_t n = strlen(name);
-        int r;
 
         start = calloc(1, sizeof(*start) + n + 1);
         if (!start)
@@ -88,13 +90,24 @@ int start_new(struct activation *activation, const char *name, uint32_t uid,
         HASH_ADD_KEYPTR(hh, activation->starts, start->name, n, start);
         if (!start->hh.tbl)
                 return -ENOMEM;
-        r = start_set_timeout(start);
-        if (r < 0) {
-                HASH_DEL(activation->starts, start);
-                return r;
-        }
         *ret_start = steal_ptr(&start);
         return 0;
+}
+
+int start_new(struct activation *activation, const char *name, uint32_t uid,
+              struct start **ret_start) {
+        struct start *start;
+        int r;
+
+        r = start_restore(activation, name, uid, &start);
+        if (r < 0)
+                return r;
+        r = start_set_timeout(start);
+        if (r < 0)
+                start_free(start);
+        else
+                *ret_start = start;
+        return r;
 }
 
 struct start *start_find(struct activation *activation, const char *name) {

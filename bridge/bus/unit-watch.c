@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "bridge/bus/requester.h"
 #include "bridge/bus/route.h"
-#include "bridge/bus/unit-state.h"
+#include "bridge/bus/unit-watch-private.h"
 #include "bridge/bus/voice.h"
 
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -21,40 +21,11 @@
 #define SYSTEMD "org.freedesktop.systemd1."
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
-#define PATH_MAX_BYTES 1024 /* systemd makes three bytes of most characters of a unit's name */
 /*
  * If a unit that is over changes while the bus asks for the reason, the bus looks at its state
  * again, but only so often: systemd may load and drop the unit just because it is asked.
  */
 #define SECOND_LOOKS_MAX 3
-
-enum question {
-        ASKED_NOTHING,
-        ASKED_PATH,    /* LoadUnit */
-        ASKED_STATE,   /* GetAll of Unit */
-        ASKED_SERVICE, /* GetAll of Service */
-};
-
-struct unit_watch {
-        struct unit_watches *watches;
-        UT_hash_handle hh;
-        unsigned n_starts;      /* 0: it only waits for the answer to its question */
-        enum question question; /* under way */
-        uint32_t serial;        /* of the question; 0: none */
-        bool is_dirty;          /* a signal about the unit came: ask again after this question */
-        bool is_outdated;       /* the question came before the last ActivationRequest */
-        bool is_requested;      /* ActivationRequest was sent, and is not held */
-        bool was_handled;       /* systemd has answered a question behind ActivationRequest */
-        bool is_hopeless;       /* systemd does not answer questions about the unit */
-        unsigned n_second_looks;
-        char *path;         /* what systemd calls the object of the unit */
-        bool path_is_known; /* systemd has told it; else it follows from the name */
-        struct unit_state state;
-        struct unit_end told; /* by PropertiesChanged, since the start began */
-        struct unit_end end;  /* by the answers */
-        char job_result[24];  /* of the last job, see JobRemoved; "": none */
-        char name[];
-};
 
 /* paths */
 
@@ -66,8 +37,8 @@ static bool is_plain(char c) {
  * Write the path that systemd gives to the object of a unit: letters and digits of the name stay,
  * except a digit in front, and other bytes become _xx. Returns path.
  */
-static const char *make_path(const char *unit, char path[static PATH_MAX_BYTES]) {
-        char *to = stpcpy(path, UNIT_PATH), *end = path + PATH_MAX_BYTES - 4;
+static const char *make_path(const char *unit, char path[static UNIT_PATH_MAX]) {
+        char *to = stpcpy(path, UNIT_PATH), *end = path + UNIT_PATH_MAX - 4;
 
         for (const char *from = unit; *from && to < end; from++) {
                 if (is_plain(*from) && (from > unit || *from > '9'))
@@ -88,7 +59,7 @@ static bool is_service(const char *path) {
 
 /* watches */
 
-static struct unit_watch *find(const struct unit_watches *watches, const char *unit) {
+struct unit_watch *unit_watch_find(const struct unit_watches *watches, const char *unit) {
         struct unit_watch *watch;
 
         HASH_FIND(hh, watches->watches, unit, strlen(unit), watch);
@@ -101,9 +72,8 @@ static struct unit_watch *watch_free(struct unit_watch *watch) {
         return NULL;
 }
 
-static int watch_new(struct unit_watches *watches, const char *unit,
-                     struct unit_watch **ret_watch) {
-        char path[PATH_MAX_BYTES];
+int unit_watch_new(struct unit_watches *watches, const char *unit, struct unit_watch **ret_watch) {
+        char path[UNIT_PATH_MAX];
         size_t n = strlen(unit);
         struct unit_watch *watch;
 
@@ -128,8 +98,7 @@ static void watch_remove(struct unit_watch *watch) {
         watch_free(watch);
 }
 
-/* Broadcasts of systemd are of interest only while there are watches. */
-static void choose_signals(struct unit_watches *watches) {
+void unit_watches_choose_signals(struct unit_watches *watches) {
         watches->bus->unit_manager = watches->watches ? watches->systemd : NULL;
 }
 
@@ -227,7 +196,7 @@ static int ask_for_path(struct unit_watch *watch) {
         return call_send(watch->watches, &w, &watch->serial);
 }
 
-static int ask_for_properties(struct unit_watch *watch, enum question question) {
+static int ask_for_properties(struct unit_watch *watch, enum unit_question question) {
         struct writer w;
 
         watch->question = question;
@@ -252,15 +221,15 @@ static int ask(struct unit_watch *watch) {
 /* starts */
 
 int unit_watch_begin(struct unit_watches *watches, const char *unit) {
-        struct unit_watch *watch = find(watches, unit);
+        struct unit_watch *watch = unit_watch_find(watches, unit);
         int r = 0;
 
         if (!watch)
-                r = watch_new(watches, unit, &watch);
+                r = unit_watch_new(watches, unit, &watch);
         if (r < 0)
                 return r;
         watch->n_starts++;
-        choose_signals(watches);
+        unit_watches_choose_signals(watches);
         r = subscribe(watches);
         if (r < 0)
                 unit_watch_end(watches, unit);
@@ -268,7 +237,7 @@ int unit_watch_begin(struct unit_watches *watches, const char *unit) {
 }
 
 int unit_watch_requested(struct unit_watches *watches, const char *unit) {
-        struct unit_watch *watch = find(watches, unit);
+        struct unit_watch *watch = unit_watch_find(watches, unit);
 
         watch->is_outdated = true;
         watch->is_requested = watches->systemd != NULL;
@@ -282,13 +251,13 @@ int unit_watch_requested(struct unit_watches *watches, const char *unit) {
 }
 
 void unit_watch_end(struct unit_watches *watches, const char *unit) {
-        struct unit_watch *watch = find(watches, unit);
+        struct unit_watch *watch = unit_watch_find(watches, unit);
 
         /* An answer that nobody expects would be denied, and logged. */
         if (!watch || --watch->n_starts > 0 || watch->serial)
                 return;
         watch_remove(watch);
-        choose_signals(watches);
+        unit_watches_choose_signals(watches);
 }
 
 /* systemd comes and goes */
@@ -322,7 +291,7 @@ int unit_watch_set_systemd(struct unit_watches *watches, struct client *owner) {
                 watch->path_is_known = false;
                 watch->is_hopeless = false;
         }
-        choose_signals(watches);
+        unit_watches_choose_signals(watches);
         if (!watches->systemd)
                 return 0;
         r = unit_watch_look_for_template(watches);
@@ -395,7 +364,7 @@ static int take_path(struct unit_watch *watch, struct message *m) {
         struct wire_string path = message_get_arg(m, 0).value;
         char *copy;
 
-        if (path.n >= PATH_MAX_BYTES) {
+        if (path.n >= UNIT_PATH_MAX) {
                 watch->is_hopeless = true;
                 return 0;
         }
@@ -468,7 +437,7 @@ int unit_watch_receive_reply(struct unit_watches *watches, struct message *m) {
         watch->serial = 0;
         if (watch->n_starts == 0) {
                 watch_remove(watch);
-                choose_signals(watches);
+                unit_watches_choose_signals(watches);
                 return 0;
         }
         if (!watch->is_outdated)
@@ -530,7 +499,7 @@ static bool is_signal(const struct message *m, const char *interface, const char
 }
 
 int unit_watch_receive_signal(struct unit_watches *watches, struct message *m) {
-        char path[PATH_MAX_BYTES];
+        char path[UNIT_PATH_MAX];
 
         if (is_signal(m, PROPERTIES, "PropertiesChanged", "sa{sv}as")) {
                 if (strncmp(m->path.s, UNIT_PATH, strlen(UNIT_PATH)) != 0)

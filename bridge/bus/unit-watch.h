@@ -92,3 +92,12 @@ bool unit_watch_expects(const struct unit_watches *watches, const struct client 
 int unit_watch_receive_reply(struct unit_watches *watches, struct message *m);
 /* Handle a broadcast of watches->systemd. */
 int unit_watch_receive_signal(struct unit_watches *watches, struct message *m);
+
+/* for a bus that takes over from another one (state-units.h), and unit-watch-private.h */
+
+/* Find the watch of a unit, or NULL. */
+struct unit_watch *unit_watch_find(const struct unit_watches *watches, const char *unit);
+/* Make one, which no start has yet. -ENOMEM. */
+int unit_watch_new(struct unit_watches *watches, const char *unit, struct unit_watch **ret_watch);
+/* Broadcasts of systemd are of interest only while there are watches. */
+void unit_watches_choose_signals(struct unit_watches *watches);

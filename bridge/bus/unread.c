@@ -4,6 +4,7 @@
 
 #include "bridge/bus/unread.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "bridge/bus/held.h"
@@ -34,20 +35,13 @@ static bool has_place(const struct client *owner, const struct client *sender) {
         return own < (UNREAD_MAX - others) / 2;
 }
 
-bool unread_hold(struct client *owner, struct message *m, bool is_first) {
-        struct client *sender;
-        struct unread *unread;
+/* Let m, which is charged, wait for owner; NULL without memory. */
+static struct unread *unread_new(struct client *owner, struct client *sender, struct message *m,
+                                 bool is_first) {
+        struct unread *unread = malloc(sizeof(*unread));
 
-        if (!client_is_registered(owner) || !owner->is_closing)
-                return false;
-        sender = find_sender(owner, m);
-        if (!sender || (!is_first && !has_place(owner, sender)))
-                return false;
-        unread = malloc(sizeof(*unread));
-        if (!unread || held_charge(sender, m) != 0) {
-                free(unread);
-                return false;
-        }
+        if (!unread)
+                return NULL;
         *unread = (struct unread){
                 .sender = sender,
                 .m = message_ref(m),
@@ -58,7 +52,30 @@ bool unread_hold(struct client *owner, struct message *m, bool is_first) {
         else
                 DL_APPEND(owner->unread, unread);
         DL_APPEND2(sender->unread_sent, unread, sender_prev, sender_next);
-        return true;
+        return unread;
+}
+
+bool unread_hold(struct client *owner, struct message *m, bool is_first) {
+        struct client *sender;
+
+        if (!client_is_registered(owner) || !owner->is_closing)
+                return false;
+        sender = find_sender(owner, m);
+        if (!sender || (!is_first && !has_place(owner, sender)))
+                return false;
+        if (held_charge(sender, m) != 0)
+                return false;
+        if (unread_new(owner, sender, m, is_first))
+                return true;
+        held_discharge(sender, m);
+        return false;
+}
+
+int unread_restore(struct client *owner, struct client *sender, struct message *m) {
+        if (!unread_new(owner, sender, m, false))
+                return -ENOMEM;
+        held_restore(sender, m);
+        return 0;
 }
 
 void unread_move(struct unread *unread, struct unread **list) {

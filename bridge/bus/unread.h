@@ -55,6 +55,11 @@ static inline bool unread_concerns(const struct client *owner, const struct mess
  * (is_closing), so that it could make others wait as long as it wants.
  */
 bool unread_hold(struct client *owner, struct message *m, bool is_first);
+/*
+ * A bus that takes over from another one (state-waiting.h): m of sender waits behind those that
+ * wait for owner to leave already. -ENOMEM.
+ */
+int unread_restore(struct client *owner, struct client *sender, struct message *m);
 /* Let the call wait in another list, at its end. */
 void unread_move(struct unread *unread, struct unread **list);
 /* The call does not wait any more. */

@@ -96,10 +96,10 @@ uint64_t driver_call_leave(struct driver_call *call) {
         return cookie;
 }
 
-int driver_call_later(struct driver_call *call, struct later **ret_later) {
+int driver_call_later(struct driver_call *call, enum later_kind kind, struct later **ret_later) {
         int r;
 
-        r = later_new(call->client, call->message, call->caller_cookie, ret_later);
+        r = later_new(call->client, call->message, call->caller_cookie, kind, ret_later);
         if (r == LATER_E_QUOTA)
                 return driver_call_fail(
                         call, DRIVER_ERROR("LimitsExceeded"),

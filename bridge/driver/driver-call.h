@@ -103,7 +103,7 @@ int driver_call_fail(struct driver_call *call, const char *name, const char *for
  * pending replies of the client together have reached max_replies_per_connection, the result is
  * DRIVER_CALL_FAILED. -ENOMEM.
  */
-int driver_call_later(struct driver_call *call, struct later **ret_later);
+int driver_call_later(struct driver_call *call, enum later_kind kind, struct later **ret_later);
 /*
  * The policy or the service files do not let the call succeed. If they are older than what is on
  * disk, the call waits, and is dispatched again (docket.h): the result is true, and the method

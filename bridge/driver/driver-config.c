@@ -103,7 +103,7 @@ int driver_reload_config(struct driver_call *call) {
 
         if (!bus->hooks.reload)
                 return tell_activatable_changed(bus);
-        r = driver_call_later(call, &later);
+        r = driver_call_later(call, LATER_RELOAD, &later);
         return r == 0 ? bus->hooks.reload(bus->hooks.process, later) : r;
 }
 

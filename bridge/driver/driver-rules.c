@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/container-of.h"
+#include "base/error.h"
 #include "bridge/bus/account.h"
 #include "bridge/bus/later.h"
 #include "bridge/driver/methods.h"
@@ -155,6 +156,23 @@ static int run(struct schedule_job *job) {
         return r;
 }
 
+/* Begin the answer, which has its later. */
+static void answer_init(struct rules_answer *answer, struct bus *bus) {
+        answer->bus = bus;
+        answer->account = answer->later->client->account;
+        answer->account->n_refs++;
+        answer->account->n_rules_answers++;
+        answer->job.run = run;
+        writer_init(&answer->writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED, 0,
+                    "a{sas}");
+        answer->writer.reply_serial = answer->later->serial;
+        writer_array_begin(&answer->writer, 8);
+}
+
+static void answer_schedule(struct rules_answer *answer) {
+        schedule_add(&answer->bus->schedule, &answer->account->schedule, &answer->job);
+}
+
 int driver_get_all_match_rules(struct driver_call *call) {
         struct rules_answer *answer;
         int r;
@@ -162,21 +180,35 @@ int driver_get_all_match_rules(struct driver_call *call) {
         answer = calloc(1, sizeof(*answer));
         if (!answer)
                 return -ENOMEM;
-        r = driver_call_later(call, &answer->later);
+        r = driver_call_later(call, LATER_MATCH_RULES, &answer->later);
         if (r != 0) {
                 free(answer);
                 return r;
         }
-        answer->bus = call->bus;
-        answer->account = call->client->account;
-        answer->account->n_refs++;
-        answer->job.run = run;
-        writer_init(&answer->writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED, 0,
-                    "a{sas}");
-        answer->writer.reply_serial = call->message->serial;
-        writer_array_begin(&answer->writer, 8);
-        if (answer->account->n_rules_answers++ == 0)
+        answer_init(answer, call->bus);
+        if (answer->account->n_rules_answers == 1)
                 return run(&answer->job);
-        schedule_add(&call->bus->schedule, &answer->account->schedule, &answer->job);
+        answer_schedule(answer);
         return 0;
+}
+
+int driver_answer_match_rules(struct bus *bus, struct later *list) {
+        struct rules_answer *answer;
+        struct later *later, *next;
+        int result = 0;
+
+        DL_FOREACH_SAFE2(list, later, next, owner_next) {
+                answer = later->client ? calloc(1, sizeof(*answer)) : NULL;
+                if (!later->client)
+                        later_free(later);
+                else if (!answer)
+                        keep_error(&result, later_fail(later, DRIVER_ERROR("NoMemory"),
+                                                       "There is no memory for the answer"));
+                else {
+                        answer->later = later;
+                        answer_init(answer, bus);
+                        answer_schedule(answer);
+                }
+        }
+        return result;
 }

@@ -67,3 +67,9 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
 
 /* The allocated introspection XML of a path (NULL: the canonical one). NULL without memory. */
 char *driver_introspect(struct bus *bus, const char *path);
+
+/*
+ * Begin the answers to these calls of GetAllMatchRules, which another bus has taken and not
+ * answered. The list (owner_next) is used up. Returns 0 or a negative errno that is fatal.
+ */
+int driver_answer_match_rules(struct bus *bus, struct later *list);

@@ -13,6 +13,7 @@
 
 struct loop;
 struct native;
+struct state_save;
 
 /*
  * Add the front end to the bus: set the hooks of the bus, add org.bus1.Bridge1 to the driver, and
@@ -22,5 +23,7 @@ struct native;
 int native_new(struct native **ret_native, struct bus *bus, struct loop *loop);
 /* Is the core that of the kernel, not one that the bus hosts? */
 bool native_uses_kernel(const struct native *native);
+/* Write what the next bus needs to a state document (bridge/state/save.h). NULL is fine. */
+void native_save(const struct native *native, struct state_save *save);
 /* Ends all sessions. Call it before the socket front end ends. Returns NULL; NULL is fine. */
 struct native *native_free(struct native *native);

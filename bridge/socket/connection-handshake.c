@@ -58,28 +58,28 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
 
 /* lines */
 
-/*
- * Take the identity that the client has proved. With EXTERNAL this is the user in the socket's
- * credentials, so all credentials are valid. With another mechanism it may be another user, so only
- * the pid and the socket in them are valid. Returns false if ANONYMOUS is not allowed.
- */
-static bool take_identity(struct connection *connection) {
-        struct server *server = connection->server;
+void connection_set_identity(struct connection *connection) {
         struct client_credentials known = connection->credentials;
-        unsigned mechanism = connection->sasl.mechanism;
 
-        if (mechanism == SASL_MECHANISM_EXTERNAL)
-                return true;
-
+        /* With EXTERNAL the user is that in the socket's credentials, so all of them are valid. */
+        if (connection->sasl.mechanism == SASL_MECHANISM_EXTERNAL)
+                return;
         client_credentials_init(&connection->credentials);
         connection->credentials.pid = known.pid;
         connection->credentials.socket = known.socket;
         client_credentials_deinit(&known);
-        if (mechanism == SASL_MECHANISM_COOKIE_SHA1) {
-                connection->credentials.uid = server->cookies.uid;
-                connection->peer_uid = server->cookies.uid;
+        /* Cookies are only for the user that the bus runs as. */
+        if (connection->sasl.mechanism == SASL_MECHANISM_COOKIE_SHA1)
+                connection->credentials.uid = connection->peer_uid = connection->server->bus->uid;
+}
+
+/* Take the identity that the client has proved. Returns false if ANONYMOUS is not allowed. */
+static bool take_identity(struct connection *connection) {
+        struct server *server = connection->server;
+
+        connection_set_identity(connection);
+        if (connection->sasl.mechanism != SASL_MECHANISM_ANONYMOUS)
                 return true;
-        }
         if (!server->allow_anonymous)
                 complain(&server->bus->complaints, connection->peer_uid,
                          "Rejected an anonymous connection (uid=%d pid=%d), there is no "
@@ -140,6 +140,13 @@ static int begin(struct connection *connection) {
         return 0;
 }
 
+/* Look up the cookie for DBUS_COOKIE_SHA1, or refuse. Returns SASL_COOKIE, MORE or CLOSE. */
+static enum sasl_event request_cookie(struct connection *connection, struct sasl_answer *answer) {
+        if (cookies_request(&connection->server->cookies, &connection->cookie) >= 0)
+                return SASL_COOKIE;
+        return sasl_server_refuse_cookie(&connection->sasl, answer);
+}
+
 static int feed(struct connection *connection, const char *bytes, size_t n, size_t *ret_consumed) {
         struct sasl_answer answer; /* 4 KiB: not worth clearing */
         enum sasl_event event;
@@ -164,11 +171,7 @@ static int feed(struct connection *connection, const char *bytes, size_t n, size
                 negotiate(connection, &answer, &fd);
                 break;
         case SASL_COOKIE:
-                r = cookies_request(&connection->server->cookies, &connection->cookie);
-                if (r < 0) {
-                        event = sasl_server_refuse_cookie(&connection->sasl, &answer);
-                        r = 0;
-                }
+                event = request_cookie(connection, &answer);
                 break;
         case SASL_BEGIN:
                 r = begin(connection);
@@ -281,19 +284,24 @@ static int take_handshake(struct connection *connection, const uint8_t **bytes, 
 
 /* life */
 
-void connection_handshake_init(struct connection *connection) {
+/* What the handshake can be about depends on what the process has found at its start. */
+static void set_possible(struct connection *connection) {
         struct server *server = connection->server;
         bool is_tcp = connection->listener->is_tcp;
 
-        connection->take = take_handshake;
-        sasl_server_init(&connection->sasl);
         connection->sasl.mechanisms = server->mechanisms;
-        connection->sasl.guid = connection->listener->guid;
         connection->sasl.can_pass_fds = !is_tcp;
         connection->sasl.can_bus1 = !is_tcp && server->bus->hooks.session_begin != NULL;
-        connection->sasl.peer_uid = connection->credentials.uid;
         connection->sasl.cookie_uid = server->cookies.uid;
         connection->sasl.cookie_user = server->cookies.user;
+}
+
+void connection_handshake_init(struct connection *connection) {
+        connection->take = take_handshake;
+        sasl_server_init(&connection->sasl);
+        set_possible(connection);
+        connection->sasl.guid = connection->listener->guid;
+        connection->sasl.peer_uid = connection->credentials.uid;
         connection->cookie.done = have_cookie;
         connection->visit.account = connection->account;
         connection->visit.wake = ask_again;
@@ -303,4 +311,18 @@ void connection_handshake_deinit(struct connection *connection) {
         cookies_cancel(&connection->server->cookies, &connection->cookie);
         docket_visit_end(&connection->visit);
         sasl_server_deinit(&connection->sasl);
+}
+
+int connection_handshake_resume(struct connection *connection) {
+        struct sasl_answer answer; /* 4 KiB: not worth clearing */
+        int r;
+
+        set_possible(connection);
+        if (connection->sasl.answer_due != SASL_COOKIE)
+                return 0;
+        answer.n = 0;
+        if (request_cookie(connection, &answer) == SASL_CLOSE)
+                connection_violate(connection, connection->sasl.violation);
+        r = answer.n > 0 ? connection_send_bytes(connection, answer.text, answer.n, -1) : 0;
+        return connection_survive(connection, r);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/container-of.h"
+#include "base/error.h"
 #include "bridge/bus/descriptors.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/receive.h"
@@ -17,24 +18,51 @@
 #include "bridge/socket/connection-messages.h"
 #include "bridge/socket/linger.h"
 
-static int close_run(struct schedule_job *job) {
-        struct connection *connection = container_of(job, struct connection, close);
-        bool done = true;
-        int r = 0;
-
+/* The beginning of the end, which may be called again. */
+static void begin_to_end(struct connection *connection) {
         /* Try to write the queue: the last message may be the error that tells the client why. */
         if (!connection->output.is_broken && connection->output.n_queued > 0)
                 connection_flush(&connection->flush);
         if (connection->has_client) {
                 connection->client.is_closing = true;
                 output_break(&connection->output);
-                r = client_leave_in_turn(&connection->client, &done);
         }
+}
+
+static int close_run(struct schedule_job *job) {
+        struct connection *connection = container_of(job, struct connection, close);
+        bool done = true;
+        int r = 0;
+
+        begin_to_end(connection);
+        if (connection->has_client)
+                r = client_leave_in_turn(&connection->client, &done);
         if (done)
                 connection_free(connection);
         else
                 schedule_add_first(&connection->server->bus->schedule,
                                    &connection->account->schedule, &connection->close);
+        return r;
+}
+
+int connections_end_closing(struct server *server) {
+        struct connection *connection, *next;
+        bool found;
+        int r = 0;
+
+        /* What is told about the names of one can close another one that does not read. */
+        do {
+                found = false;
+                DL_FOREACH_SAFE(server->connections, connection, next) {
+                        if (!connection->close_reason)
+                                continue;
+                        found = true;
+                        begin_to_end(connection);
+                        if (connection->has_client)
+                                keep_error(&r, client_disconnect(&connection->client));
+                        connection_free(connection);
+                }
+        } while (found && r >= 0);
         return r;
 }
 
@@ -95,16 +123,12 @@ static void evict(struct newcomer *newcomer) {
 
 /* life */
 
-int connection_new(struct server *server, int fd, const struct listener *listener,
-                   struct connection **ret_connection) {
-        struct connection *connection;
-        int r;
+struct connection *connection_alloc(struct server *server, int fd,
+                                    const struct listener *listener) {
+        struct connection *connection = calloc(1, sizeof(*connection));
 
-        connection = calloc(1, sizeof(*connection));
-        if (!connection) {
-                close(fd);
-                return -ENOMEM;
-        }
+        if (!connection)
+                return NULL;
         connection->server = server;
         connection->listener = listener;
         connection->source.fd = fd;
@@ -121,19 +145,35 @@ int connection_new(struct server *server, int fd, const struct listener *listene
         connection->newcomer.evict = evict;
         client_credentials_init(&connection->credentials);
         DL_APPEND(server->connections, connection);
+        return connection;
+}
 
+int connection_begin(struct connection *connection) {
+        struct server *server = connection->server;
+
+        connection->peer_uid = connection->credentials.uid;
+        connection->peer_pid = connection->credentials.pid;
+        connection->account = account_get(server->bus, connection->peer_uid);
+        if (!connection->account)
+                return -ENOMEM;
+        connection->account->n_connections++;
+        connection_handshake_init(connection);
+        return loop_add(server->loop, &connection->source, CONNECTION_EVENTS);
+}
+
+int connection_new(struct server *server, int fd, const struct listener *listener,
+                   struct connection **ret_connection) {
+        struct connection *connection;
+        int r;
+
+        connection = connection_alloc(server, fd, listener);
+        if (!connection) {
+                close(fd);
+                return -ENOMEM;
+        }
         r = credentials_of_socket(fd, &connection->credentials);
-        if (r >= 0) {
-                connection->peer_uid = connection->credentials.uid;
-                connection->peer_pid = connection->credentials.pid;
-                connection->account = account_get(server->bus, connection->peer_uid);
-                r = connection->account ? 0 : -ENOMEM;
-        }
-        if (r >= 0) {
-                connection->account->n_connections++;
-                connection_handshake_init(connection);
-                r = loop_add(server->loop, &connection->source, CONNECTION_EVENTS);
-        }
+        if (r >= 0)
+                r = connection_begin(connection);
         if (r < 0) {
                 connection_free(connection);
                 return r;

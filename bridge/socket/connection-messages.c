@@ -16,9 +16,9 @@
 #define FIRST_SIZE (256 * 1024)
 /*
  * The same, and the size of a read, while most of what the user may send waits already, or others
- * have jobs, too. Before BEGIN, a line has at most this length.
+ * have jobs, too.
  */
-#define SMALL_READ_SIZE (16 * 1024)
+#define SMALL_READ_SIZE INPUT_FIRST_SIZE
 
 /* messages */
 

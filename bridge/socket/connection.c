@@ -12,6 +12,7 @@
 #include "bridge/bus/quota.h"
 #include "bridge/bus/receive.h"
 #include "bridge/bus/tell.h"
+#include "bridge/state/save.h"
 
 /* A system call that wakes another process takes as long as so many usual steps. */
 #define STEPS_PER_WRITE 3
@@ -113,10 +114,16 @@ static void client_displace(struct client *client) {
                          "a connection of another user needs its place");
 }
 
+static void client_save(const struct client *client, struct state_save *save) {
+        state_put_ref(save, "connection", STATE_CONNECTIONS,
+                      container_of(client, struct connection, client));
+}
+
 const struct client_ops connection_client_ops = {
         .deliver = client_deliver,
         .resume = client_resume,
         .displace = client_displace,
+        .save = client_save,
 };
 
 /* Hello, and the native session of an anchor */

@@ -25,21 +25,29 @@ static void *look_up(void *userdata) {
         return NULL;
 }
 
+/* Answer all requests. */
+static int answer(struct cookies *cookies, const struct keyring_cookie *cookie) {
+        struct cookie_request *request;
+        int r = 0;
+
+        while (r == 0 && (request = cookies->requests)) {
+                cookies_cancel(cookies, request);
+                r = request->done(request, cookie);
+        }
+        return r;
+}
+
 static int looked_up(struct loop_source *source, uint32_t events) {
         struct cookies *cookies = container_of(source, struct cookies, source);
-        struct cookie_request *request;
         eventfd_t count;
-        int r = 0;
+        int r;
 
         if (eventfd_read(source->fd, &count) < 0)
                 return 0;
         pthread_join(cookies->thread, NULL);
         cookies->is_running = false;
 
-        while (r == 0 && (request = cookies->requests)) {
-                cookies_cancel(cookies, request);
-                r = request->done(request, cookies->result == 0 ? &cookies->cookie : NULL);
-        }
+        r = answer(cookies, cookies->result == 0 ? &cookies->cookie : NULL);
         explicit_bzero(&cookies->cookie, sizeof(cookies->cookie));
         return r;
 }
@@ -83,22 +91,48 @@ void cookies_deinit(struct cookies *cookies) {
         explicit_bzero(&cookies->cookie, sizeof(cookies->cookie));
 }
 
-int cookies_request(struct cookies *cookies, struct cookie_request *request) {
+static int start_thread(struct cookies *cookies) {
         sigset_t all, old;
+        int r;
+
+        if (cookies->is_running)
+                return 0;
+        /* Only the bus thread handles signals. */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old);
+        r = pthread_create(&cookies->thread, NULL, look_up, cookies);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        cookies->is_running = r == 0;
+        return -r;
+}
+
+void cookies_stop(struct cookies *cookies) {
+        eventfd_t count;
+
+        if (!cookies->is_running)
+                return;
+        atomic_store(&cookies->cancel, true);
+        pthread_join(cookies->thread, NULL);
+        atomic_store(&cookies->cancel, false);
+        cookies->is_running = false;
+        eventfd_read(cookies->source.fd, &count);
+        explicit_bzero(&cookies->cookie, sizeof(cookies->cookie));
+}
+
+int cookies_resume(struct cookies *cookies) {
+        if (!cookies->requests || start_thread(cookies) >= 0)
+                return 0;
+        return answer(cookies, NULL);
+}
+
+int cookies_request(struct cookies *cookies, struct cookie_request *request) {
         int r;
 
         if (cookies->uid == UINT32_MAX)
                 return -ENOENT;
-        if (!cookies->is_running) {
-                /* Only the bus thread handles signals. */
-                sigfillset(&all);
-                pthread_sigmask(SIG_SETMASK, &all, &old);
-                r = pthread_create(&cookies->thread, NULL, look_up, cookies);
-                pthread_sigmask(SIG_SETMASK, &old, NULL);
-                if (r != 0)
-                        return -r;
-                cookies->is_running = true;
-        }
+        r = start_thread(cookies);
+        if (r < 0)
+                return r;
         DL_APPEND(cookies->requests, request);
         request->queued = true;
         return 0;

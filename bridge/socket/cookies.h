@@ -49,5 +49,12 @@ void cookies_deinit(struct cookies *cookies);
  * has succeeded, -EAGAIN and others if no thread can be started.
  */
 int cookies_request(struct cookies *cookies, struct cookie_request *request);
+/*
+ * Wait for the thread, which is told to end soon: the process is about to execute another program.
+ * Requests stay. If the program cannot be executed, cookies_resume() goes on;
+ * it returns 0 or a negative errno that is fatal.
+ */
+void cookies_stop(struct cookies *cookies);
+int cookies_resume(struct cookies *cookies);
 /* Drop the request, so that done() is not called. Does nothing if it is not waiting. */
 void cookies_cancel(struct cookies *cookies, struct cookie_request *request);

@@ -20,6 +20,9 @@
 #include "bridge/wire/message.h"
 #include "policy/config.h"
 
+/* The least value of input.n_first: before BEGIN, a line has at most this length. */
+#define INPUT_FIRST_SIZE (16 * 1024)
+
 struct input {
         uint8_t header[MESSAGE_HEADER_SIZE]; /* of a message whose size is not known yet */
         size_t n_header;

@@ -12,7 +12,10 @@
 
 #include "bridge/socket/server.h"
 
+struct account;
 struct output;
+struct state_load;
+struct state_save;
 
 /*
  * The connection with this output ends. If its client still has descriptors to read, take over fd
@@ -21,5 +24,8 @@ struct output;
 bool linger_take(struct server *server, struct output *output, int fd);
 /* Close the sockets whose descriptors are gone. */
 void linger_check(struct server *server);
+/* The records of these sockets in a state document. linger_load() returns 1 if it is of another. */
+void linger_save(const struct server *server, struct state_save *save);
+int linger_load(struct server *server, struct state_load *load);
 /* Close all. */
 void linger_end(struct server *server);

@@ -30,14 +30,13 @@ struct listener *listener_free(struct listener *listener) {
         return NULL;
 }
 
-int listener_new(struct server *server, int fd, const char *guid, struct listener **ret_listener) {
+int listener_adopt(struct server *server, int fd, const char *guid,
+                   struct listener **ret_listener) {
         struct listener *listener;
 
         listener = calloc(1, sizeof(*listener));
-        if (!listener) {
-                close(fd);
+        if (!listener)
                 return -ENOMEM;
-        }
         listener->server = server;
         listener->source.fd = fd;
         memcpy(listener->guid, guid, sizeof(listener->guid));
@@ -45,6 +44,14 @@ int listener_new(struct server *server, int fd, const char *guid, struct listene
         if (ret_listener)
                 *ret_listener = listener;
         return 0;
+}
+
+int listener_new(struct server *server, int fd, const char *guid, struct listener **ret_listener) {
+        int r = listener_adopt(server, fd, guid, ret_listener);
+
+        if (r < 0)
+                close(fd);
+        return r;
 }
 
 /* accepting */

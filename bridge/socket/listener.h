@@ -26,6 +26,8 @@ void listener_remove_nonce(char *file);
  * Append a new listener to server->listeners. It owns fd, which is closed on failure. -ENOMEM.
  */
 int listener_new(struct server *server, int fd, const char *guid, struct listener **ret_listener);
+/* The same, but on failure fd stays open. */
+int listener_adopt(struct server *server, int fd, const char *guid, struct listener **ret_listener);
 /* NULL is fine; returns NULL. */
 struct listener *listener_free(struct listener *listener);
 

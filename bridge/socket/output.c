@@ -26,10 +26,6 @@
 /* A larger message that is written is not kept, because what is kept is charged to nobody. */
 #define LAST_SIZE_MAX QUOTA_RESERVE
 
-static struct message *queue_at(const struct output *output, size_t i) {
-        return output->queue[(output->queue_head + i) & (output->queue_size - 1)];
-}
-
 int output_grow(struct output *output) {
         size_t size = output->queue_size ? output->queue_size * 2 : QUEUE_SIZE_MIN;
         struct message **queue;
@@ -38,7 +34,7 @@ int output_grow(struct output *output) {
         if (!queue)
                 return -ENOMEM;
         for (size_t i = 0; i < output->n_queued; i++)
-                queue[i] = queue_at(output, i);
+                queue[i] = output_at(output, i);
         free(output->queue);
         output->queue = queue;
         output->queue_size = size;
@@ -47,7 +43,7 @@ int output_grow(struct output *output) {
 }
 
 static void queue_pop(struct output *output) {
-        struct message *m = queue_at(output, 0);
+        struct message *m = output_at(output, 0);
 
         /* Bytes of the handshake are not charged. */
         if (m->sender.s)
@@ -81,7 +77,7 @@ void output_break(struct output *output) {
         if (output->n_written > 0)
                 forget_last(output);
         while (output->n_queued > 0) {
-                CLEANUP(message_unrefp) struct message *m = message_ref(queue_at(output, 0));
+                CLEANUP(message_unrefp) struct message *m = message_ref(output_at(output, 0));
 
                 queue_pop(output);
                 if (output->client && unread_concerns(output->client, m))
@@ -172,7 +168,7 @@ static size_t gather(struct output *output, struct iovec iov[BATCH_MAX]) {
         size_t n;
 
         for (n = 0; n < output->n_queued && n < BATCH_MAX; n++) {
-                struct message *m = queue_at(output, n);
+                struct message *m = output_at(output, n);
                 size_t skip = n == 0 ? output->n_written : 0;
 
                 if (n > 0 && m->n_fds > 0)
@@ -186,7 +182,7 @@ static size_t gather(struct output *output, struct iovec iov[BATCH_MAX]) {
 
 /* send() has less to copy into the kernel than sendmsg(), and one message is the common case. */
 static ssize_t write_single(struct output *output) {
-        const struct message *m = queue_at(output, 0);
+        const struct message *m = output_at(output, 0);
         ssize_t n;
 
         n = send(output->fd, m->wire + output->n_written, m->n_wire - output->n_written,
@@ -197,7 +193,7 @@ static ssize_t write_single(struct output *output) {
 static ssize_t write_batch(struct output *output) {
         struct iovec iov[BATCH_MAX];
         struct msghdr header = {.msg_iov = iov};
-        const struct message *head = queue_at(output, 0);
+        const struct message *head = output_at(output, 0);
         union scm_buffer control;
         ssize_t n;
 
@@ -222,20 +218,20 @@ static void keep_last(struct output *output, struct message *m) {
 
 static void written(struct output *output, size_t n) {
         while (n > 0) {
-                size_t left = queue_at(output, 0)->n_wire - output->n_written;
+                size_t left = output_at(output, 0)->n_wire - output->n_written;
 
                 if (n < left) {
                         output->n_written += n;
                         return;
                 }
                 n -= left;
-                keep_last(output, queue_at(output, 0));
+                keep_last(output, output_at(output, 0));
                 queue_pop(output);
         }
 }
 
 struct message *output_drop_head(struct output *output) {
-        struct message *m = message_ref(queue_at(output, 0));
+        struct message *m = message_ref(output_at(output, 0));
 
         queue_pop(output);
         return m;
@@ -243,7 +239,7 @@ struct message *output_drop_head(struct output *output) {
 
 int output_write(struct output *output) {
         while (output->n_queued > 0) {
-                size_t n_fds = queue_at(output, 0)->n_fds;
+                size_t n_fds = output_at(output, 0)->n_fds;
                 bool is_single = output->n_queued == 1 && n_fds == 0;
                 ssize_t n;
                 int r;

@@ -45,6 +45,10 @@ static inline int output_push(struct output *output, struct message *m) {
                 message_ref(m);
         return 0;
 }
+/* Message i of the queue, which has more than i; 0 is the head. */
+static inline struct message *output_at(const struct output *output, size_t i) {
+        return output->queue[(output->queue_head + i) & (output->queue_size - 1)];
+}
 /* Append bytes of the handshake, with a descriptor (-1: none), which it takes also on failure. */
 int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd);
 /*

@@ -205,3 +205,15 @@ int message_parse(struct message *m) {
         r = message_parse_header(m);
         return r ? r : message_parse_body(m);
 }
+
+int message_adopt(struct message *m) {
+        int r;
+
+        r = message_parse_header(m);
+        if (r)
+                return r;
+        if (m->n_fds != m->n_fds_declared)
+                return MESSAGE_E_FDS;
+        m->parsed = true;
+        return 0;
+}

@@ -209,6 +209,12 @@ struct body_check *body_check_free(struct body_check *check); /* check may be NU
 extern const size_t body_check_memory;                        /* of one body_check, in bytes */
 /* Do both steps, for a message that has its descriptors already. */
 int message_parse(struct message *m);
+/*
+ * Fill in the members of a message that message_parse() has accepted before, perhaps in another
+ * process, and that has its descriptors: its body is not checked. Returns 0, or MESSAGE_E_* if the
+ * header is invalid after all; MESSAGE_E_FDS also if there are too many descriptors.
+ */
+int message_adopt(struct message *m);
 
 /*
  * Header fields that the bus sets. A field whose member is NULL stays as it is. The strings must

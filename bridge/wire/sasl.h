@@ -101,3 +101,33 @@ int sasl_server_challenge(struct sasl_server *s, const char *context, uint32_t i
  * Reject, because there is no cookie. Returns SASL_MORE, or SASL_CLOSE after too many rejections.
  */
 enum sasl_event sasl_server_refuse_cookie(struct sasl_server *s, struct sasl_answer *answer);
+
+/* Is this one of SASL_MECHANISM_*? */
+bool sasl_is_mechanism(uint32_t mechanism);
+/* Has the client been authenticated, and sent BEGIN? */
+bool sasl_server_has_begun(const struct sasl_server *s);
+
+/* How far a handshake is, for a program that goes on with it in another struct sasl_server. */
+struct sasl_progress {
+        uint32_t state;
+        uint32_t n_rejected;
+        uint32_t mechanism;
+        uint32_t answer_due;
+        uint32_t bus1_mode;
+        bool nul_seen;
+        bool negotiated_fds;
+        bool negotiated_bus1;
+        const char *line; /* n_line bytes of an unfinished line */
+        size_t n_line;
+        const char *challenge; /* NULL: there is none; otherwise a string */
+        const char *cookie;    /* that goes with it: n_cookie bytes */
+        size_t n_cookie;
+};
+
+/* The pointers in *ret_progress are valid until the server goes on. */
+void sasl_server_save(const struct sasl_server *s, struct sasl_progress *ret_progress);
+/*
+ * Go on from there. *s has been initialised, with the caller's values. Returns 0, -EINVAL if no
+ * handshake can be like this, or -ENOMEM.
+ */
+int sasl_server_restore(struct sasl_server *s, const struct sasl_progress *progress);

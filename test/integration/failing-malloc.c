@@ -2,7 +2,7 @@
 
 /*
  * Preloaded into a bus: each Nth allocation fails (FAIL_EVERY=N), but only between SIGUSR1 and
- * SIGUSR2. Then the bus writes "allocations failed: COUNT" to standard error when it ends.
+ * SIGWINCH. Then the bus writes "allocations failed: COUNT" to standard error when it ends.
  */
 
 #include <errno.h>
@@ -55,7 +55,7 @@ __attribute__((constructor)) static void begin(void) {
         if (every == 0)
                 return;
         signal(SIGUSR1, set_fails);
-        signal(SIGUSR2, set_fails);
+        signal(SIGWINCH, set_fails);
         unsetenv("LD_PRELOAD");
 }
 

@@ -272,8 +272,9 @@ class Connection:
 
     def read_some(self, timeout=None):
         """Reads more bytes into the buffer; raises Closed on EOF."""
-        ready, _, _ = select.select([self.socket], [], [], TIMEOUT if timeout is None else timeout)
-        if not ready:
+        poll = select.poll()  # select() takes no descriptors above 1023
+        poll.register(self.socket, select.POLLIN)
+        if not poll.poll((TIMEOUT if timeout is None else timeout) * 1000):
             raise Timeout()
         try:
             data, ancillary, flags, _ = self.socket.recvmsg(

@@ -40,8 +40,10 @@ def offered(line, wordbreaks='', **popen):
 
 @test
 def commands_are_offered():
-    equal(offered('bus1ctl '), ['policy', 'switch', '--help', '--version'])
-    equal(offered('bus1ctl s'), ['switch'])
+    equal(offered('bus1ctl '), ['policy', 'state', 'switch', '--help', '--version'])
+    equal(offered('bus1ctl s'), ['state', 'switch'])
+    equal(offered('bus1ctl state '), ['show'])
+    equal(offered('bus1ctl state show --'), [])
     equal(offered('/usr/bin/bus1ctl --v'), ['--version'])
     equal(offered('bus1ctl policy '), ['check', 'explain'])
     equal(offered('bus1ctl policy e'), ['explain'])
@@ -82,6 +84,7 @@ def values_of_options_are_offered():
         equal(sorted(offered(f'bus1ctl policy check --json {directory}/bus')), files)
         equal(sorted(offered('bus1ctl policy check ', cwd=directory)),
               ['bus.conf', 'bus.d', 'bus.txt'])
+        equal(sorted(offered(f'bus1ctl state show {directory}/bus')), files)
         equal(offered(f'bus1ctl switch all --root {directory}/b'), [directory + '/bus.d'])
         equal(offered(f'bus1ctl switch all --root={directory}/b'), [directory + '/bus.d'])
     contains(offered('bus1ctl policy explain --user '), 'root', 'nobody')

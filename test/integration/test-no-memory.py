@@ -68,7 +68,7 @@ def run(n):
         except (Closed, ConnectionError, AssertionError, TypeError):
             pass
         assert bus.alive(), f'N={n}: {bus.read_log()}'
-    bus.process.send_signal(signal.SIGUSR2)
+    bus.process.send_signal(signal.SIGWINCH)
     time.sleep(0.01)
 
     # all is as before

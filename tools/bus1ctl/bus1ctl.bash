@@ -106,7 +106,7 @@ _bus1ctl() {
 
         case "${words[*]:0:2}" in
         '')
-                _bus1ctl_reply "$current" 'policy switch --help --version'
+                _bus1ctl_reply "$current" 'policy state switch --help --version'
                 return 0
                 ;;
         'policy check')
@@ -120,6 +120,14 @@ _bus1ctl() {
                 ;;
         policy)
                 _bus1ctl_reply "$current" 'check explain'
+                return 0
+                ;;
+        'state show')
+                words=("${words[@]:2}")
+                options=
+                ;;
+        state)
+                _bus1ctl_reply "$current" 'show'
                 return 0
                 ;;
         switch*)

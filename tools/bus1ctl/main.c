@@ -16,7 +16,7 @@ static const char usage[] =
         "       bus1ctl policy explain [--json] [--matching] --live\n"
         "               [--system|--session|--address ADDRESS]\n"
         "               --client NAME|--user USER [--group GROUP]... QUESTION\n"
-        "       " SWITCH_USAGE "       bus1ctl --help | --version\n"
+        "       " STATE_USAGE "       " SWITCH_USAGE "       bus1ctl --help | --version\n"
         "\n"
         "questions:\n"
         "  connect\n"
@@ -39,6 +39,7 @@ int main(int argc, char *argv[]) {
         } commands[] = {
                 {"policy", "check", policy_check_main},
                 {"policy", "explain", policy_explain_main},
+                {"state", "show", state_show_main},
                 {"switch", NULL, switch_main},
         };
 

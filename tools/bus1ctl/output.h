@@ -22,7 +22,10 @@ enum {
 /* The commands parse their own options and return an exit status. */
 int policy_check_main(int argc, char *argv[]);
 int policy_explain_main(int argc, char *argv[]);
+int state_show_main(int argc, char *argv[]);
 int switch_main(int argc, char *argv[]);
+
+#define STATE_USAGE "bus1ctl state show FILE\n"
 
 #define SWITCH_USAGE                                                                         \
         "bus1ctl switch system|user|all [--back] [--yes|--dry-run] [--force] [--root=DIR]\n" \

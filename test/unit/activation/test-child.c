@@ -183,6 +183,35 @@ START_TEST(program_that_cannot_run_is_told_with_the_reason) {
 }
 END_TEST
 
+START_TEST(own_program_gets_its_descriptors_under_their_numbers) {
+        int kept = open(output, O_WRONLY | O_APPEND | O_CLOEXEC), other, fds[1];
+        struct start start = {};
+        char text[512];
+
+        other = fcntl(kept, F_DUPFD_CLOEXEC, kept + 1);
+        fds[0] = fcntl(kept, F_DUPFD_CLOEXEC, other + 1);
+        ck_assert_int_ge(fds[0], 0);
+        snprintf(text, sizeof(text),
+                 "test -e /proc/$$/fd/%d && exit 1; test -e /proc/$$/fd/%d && exit 2; "
+                 "echo $OWN_VARIABLE >>/proc/$$/fd/%d",
+                 kept, other, fds[0]);
+        ck_assert_int_eq(setenv("OWN_VARIABLE", "inherited", 1), 0);
+        ck_assert_int_eq(child_start_own(&children,
+                                         (char *[]){(char *)"/bin/sh", (char *)"-c", text, NULL},
+                                         fds, 1, event, &start, &start.child),
+                         0);
+        n_waited_for++;
+        ck_assert_int_eq(wait_for_all(), 0);
+        check_end(&start, CHILD_EXITED, 0);
+        ck_assert_str_eq(said(), "inherited\n");
+        /* those of the bus stay as they are */
+        ck_assert_int_eq(fcntl(fds[0], F_GETFD), FD_CLOEXEC);
+        close(kept);
+        close(other);
+        close(fds[0]);
+}
+END_TEST
+
 START_TEST(many_that_end_at_once_are_all_told) {
         struct start starts[STARTS_MAX] = {};
         int gate[2];
@@ -421,6 +450,7 @@ int main(void) {
         tcase_set_timeout(t, 60);
         tcase_add_test(t, end_is_told_with_its_status);
         tcase_add_test(t, program_that_cannot_run_is_told_with_the_reason);
+        tcase_add_test(t, own_program_gets_its_descriptors_under_their_numbers);
         tcase_add_test(t, many_that_end_at_once_are_all_told);
         tcase_add_test(t, another_may_be_started_when_one_ends);
         tcase_add_test(t, forgotten_ones_run_on_and_are_reaped);

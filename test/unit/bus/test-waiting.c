@@ -309,7 +309,7 @@ START_TEST(waiting_client_does_not_stall_while_the_bus_does_not_read) {
         ck_assert(quota_is_stalling(&members[0]->client, now + STALLING));
 
         /* The same while a deferred answer is due. */
-        ck_assert_int_eq(later_new(&members[0]->client, m, 0, &later), 0);
+        ck_assert_int_eq(later_new(&members[0]->client, m, 0, LATER_RELOAD, &later), 0);
         ck_assert(!quota_is_stalling(&members[0]->client, now + STALLING));
         later_free(later);
         message_unref(m);
