@@ -19,6 +19,8 @@ int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid,
 	creds->tid = tid == pid ? get_pid(creds->pid) : shim_pid_new(tid);
 	if (!creds->pid || !creds->tid) {
 		hosted_creds_destroy(creds);
+		/* The caller may destroy them once more. */
+		*creds = (struct bus1_creds){};
 		return -ENOMEM;
 	}
 
