@@ -193,7 +193,6 @@ int main(void) {
         struct room room = {.greeting = "Hello"};
         DBusError error = DBUS_ERROR_INIT;
         struct bus1_dbus *bus;
-        uint32_t result;
         int r;
 
         setvbuf(stdout, NULL, _IOLBF, 0);
@@ -204,13 +203,9 @@ int main(void) {
         }
         r = bus1_dbus_object_new(bus, PATH, room_interfaces, &room, &room.object);
         if (r >= 0)
-                r = bus1_dbus_publish(bus, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, &result, &error);
+                r = bus1_dbus_publish(bus, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, NULL, &error);
         if (r < 0) {
                 fprintf(stderr, "service: %s\n", error.message ? error.message : strerror(-r));
-                return EXIT_FAILURE;
-        }
-        if (result != DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER) {
-                fprintf(stderr, "service: The name %s has another owner\n", NAME);
                 return EXIT_FAILURE;
         }
         printf("service: %s is %s\n", bus1_dbus_get_unique_name(bus), NAME);

@@ -51,8 +51,14 @@ struct bus_hooks {
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why);
         /*
-         * The socket of the session was closed, or its handshake ended without an agreement on
-         * bus1.
+         * The program has closed the socket of the session. The session ends when the bus has
+         * handled all that was sent before; anchor->close() tells when. Returns 0 or a negative
+         * errno that is fatal.
+         */
+        int (*session_leave)(void *native, struct native_session *session);
+        /*
+         * The bus closes the socket of the session, or its handshake ended without an agreement on
+         * bus1: the session ends at once.
          */
         void (*session_end)(void *native, struct native_session *session);
         /*

@@ -99,10 +99,10 @@ int tell_no_reply(struct reply *reply, const char *text) {
         return end_reply(reply, DRIVER_ERROR("NoReply"), text);
 }
 
-int tell_reply_dropped(struct reply *reply, const char *limit) {
+int tell_reply_dropped(struct reply *reply, const char *name, const char *text) {
         reply->callee_cookie = 0;
-        if (limit)
-                return end_reply(reply, DRIVER_ERROR("LimitsExceeded"), limit);
+        if (name)
+                return end_reply(reply, name, text);
         return tell_no_reply(reply,
                              "The recipient dropped the call, or the bus cannot pass its reply on");
 }

@@ -45,9 +45,9 @@ int tell_return(struct client *client, uint32_t serial, uint64_t caller_cookie,
 int tell_no_reply(struct reply *reply, const char *text);
 /*
  * The node behind the callee_cookie has ended, without an answer (NoReply), or with one that the
- * bus refuses because of a limit (LimitsExceeded with the text limit, which is NULL otherwise).
+ * bus refuses (the error name with this text; name is NULL otherwise).
  */
-int tell_reply_dropped(struct reply *reply, const char *limit);
+int tell_reply_dropped(struct reply *reply, const char *name, const char *text);
 /*
  * The front end of client has queued m, but then could not send it. If m is a call with a pending
  * reply, its caller gets NoReply with this reason. If m is an answer, client itself gets NoReply.

@@ -84,6 +84,26 @@ static int peer_dispatch(struct loop_source *source, uint32_t events) {
         return r < 0 ? r : 0;
 }
 
+/*
+ * Usually nothing, or little, is in the queue before the mark. Then the session ends at once: who
+ * knows that the program has ended finds its names free.
+ */
+static int hook_session_leave(void *userdata, struct native_session *session) {
+        struct native *native = userdata;
+        int64_t end = loop_now() + native->bus->schedule.slice_shared;
+        unsigned i = 0;
+        int r = 0;
+
+        native_session_mark(session);
+        while (!session->close_reason && i++ < NATIVE_RECEIVE_BUDGET && loop_now() < end) {
+                r = native_receive(native);
+                if (r <= 0)
+                        break;
+        }
+        /* a failure is about whatever was received, not about this connection */
+        return r < 0 ? loop_failed(native->loop, r) : 0;
+}
+
 static int domain_dispatch(struct loop_source *source, uint32_t events) {
         struct native *native = container_of(source, struct native, domain_source);
 
@@ -137,6 +157,7 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         }
         bus->hooks.native = native;
         bus->hooks.session_begin = native_session_negotiate;
+        bus->hooks.session_leave = hook_session_leave;
         bus->hooks.session_end = native_session_anchor_gone;
         bus->hooks.step_end = hook_step_end;
         bus->hooks.name_owner_changed = hook_name_owner_changed;

@@ -64,6 +64,7 @@ enum native_node_kind {
         NATIVE_NODE_REPLY,   /* data: struct reply, whose callee is native */
         NATIVE_NODE_LOOKUP,  /* data: struct native_lookup */
         NATIVE_NODE_OPENING, /* data: struct native_opening */
+        NATIVE_NODE_MARK,    /* data: struct native_session; see native_session_mark() */
 };
 
 struct native_node {
@@ -145,6 +146,7 @@ struct native_session {
         struct native_user *user;
         struct native_anchor *anchor; /* NULL: closed */
         uint64_t node;
+        uint64_t mark;            /* node; BUS1_INVALID: the program has not left */
         uint64_t peer_token;      /* of the client's peer on the core that the bus hosts, or 0 */
         uint64_t home;            /* handle; BUS1_INVALID before Hello, or if its node has gone */
         uint64_t n_answers;       /* bytes of answers of the bus that may be unread */
@@ -254,12 +256,25 @@ uint64_t native_attachment_take(struct message *m, size_t i);
 
 /* session.c: native clients as members of the bus */
 
-/* bus_hooks.session_begin and session_end */
+/* bus_hooks.session_begin */
 int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                              const struct client_credentials *credentials, enum sasl_bus1_mode mode,
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why);
+/* bus_hooks.session_end */
 void native_session_anchor_gone(void *userdata, struct native_session *session);
+/*
+ * The program has left. Put a mark into the queue of the bus, behind all that the program has sent:
+ * when the bus receives the mark, it calls native_session_depart(). If there is no room for a mark,
+ * the session ends at once.
+ */
+void native_session_mark(struct native_session *session);
+/*
+ * The bus has received all that the program sent before it left. Do the first step of its end now:
+ * whoever sent the next message in the queue finds its names free. As native_session_close(), but
+ * only for a caller that handles no message. Returns 0 or a negative errno.
+ */
+int native_session_depart(struct native_session *session, const char *reason);
 /* End and free the session now. Returns 0 or a negative errno that is fatal. */
 int native_session_end(struct native_session *session);
 

@@ -51,6 +51,7 @@ struct input {
          * goes on.
          */
         const char *refusal;
+        const char *refusal_name;            /* the D-Bus name of this error */
         uint8_t header[MESSAGE_HEADER_SIZE]; /* the first bytes of a refused message */
         size_t n_transfers; /* in native->transfers; 0 once their handles are taken over */
 };
@@ -131,17 +132,29 @@ static int header_check(const uint8_t *header, size_t n_data) {
         return r == MESSAGE_E_SIZE ? 0 : r;
 }
 
-/* Why did the bus not get the descriptors of a message? NULL if error has another reason. */
-static const char *why_without_fds(int error) {
+static void refuse(struct input *in, const char *name, const char *why) {
+        if (in->refusal)
+                return;
+        in->refusal = why;
+        in->refusal_name = name;
+}
+
+/* If the bus did not get the descriptors of a message, refuse the message. Other errors: false. */
+static bool refuse_without_fds(struct input *in, int error) {
         switch (error) {
         case -EMFILE:
         case -ENFILE:
-                return "The bus has no descriptors left for those of the message";
+                refuse(in, DRIVER_ERROR("LimitsExceeded"),
+                       "The bus has no descriptors left for those of the message");
+                return true;
         case -EACCES:
         case -EPERM:
-                return "A security module does not let the bus have the descriptors of the message";
+                refuse(in, DRIVER_ERROR("AccessDenied"),
+                       "A security module does not let the bus have the descriptors of the "
+                       "message");
+                return true;
         default:
-                return NULL;
+                return false;
         }
 }
 
@@ -169,22 +182,22 @@ static int input_take(struct native *native, struct input *in, struct bus1_messa
                       struct message **m) {
         uint8_t *data = native->buffer;
         size_t n_data = NATIVE_BUFFER_SIZE;
-        const char *why;
         int r;
 
         for (;;) {
                 r = receive(native, in, message, data, n_data, !in->refusal);
-                why = why_without_fds(r);
-                if (why && !in->refusal) {
-                        in->refusal = why;
+                if (!in->refusal && refuse_without_fds(in, r)) {
+                        /* once more, without descriptors */
                 } else if (r == -EMSGSIZE && message->message.n_data > n_data) {
                         n_data = message->message.n_data;
                         /* without the credentials, which the bus may have added, it may fit */
                         if ((int64_t)(n_data - sizeof(struct native_credentials)) >
                             native->bus->limits.max_message_size)
-                                in->refusal = "The message exceeds max_message_size";
+                                refuse(in, DRIVER_ERROR("LimitsExceeded"),
+                                       "The message exceeds max_message_size");
                         else if (!in->refusal && message_new(m, n_data) < 0)
-                                in->refusal = "The bus has no memory for the message";
+                                refuse(in, DRIVER_ERROR("LimitsExceeded"),
+                                       "The bus has no memory for the message");
                 } else {
                         break;
                 }
@@ -240,9 +253,10 @@ static int input_receive(struct native *native, struct input *in) {
                 in->violation = message_violation(r);
         } else if ((int64_t)m->n_wire > native->bus->limits.max_message_size ||
                    (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds) {
-                in->refusal = (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds
-                                      ? "The message exceeds max_message_unix_fds"
-                                      : "The message exceeds max_message_size";
+                refuse(in, DRIVER_ERROR("LimitsExceeded"),
+                       (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds
+                               ? "The message exceeds max_message_unix_fds"
+                               : "The message exceeds max_message_size");
                 memcpy(in->header, m->wire, sizeof(in->header));
         } else {
                 in->m = steal_ptr(&m);
@@ -330,8 +344,8 @@ static int session_refuse(struct native_session *session, struct message *m, uin
 }
 
 /*
- * The bus refuses the message: tell the sender, if it is a call that wants a reply. Returns 0, or a
- * negative errno.
+ * The bus refuses the message: tell the sender if it is a call that wants a reply, else the log.
+ * Returns 0, or a negative errno.
  */
 static int input_refuse(struct native_session *session, struct input *in) {
         struct native *native = session->native;
@@ -339,12 +353,17 @@ static int input_refuse(struct native_session *session, struct input *in) {
 
         if (in->header[1] != MESSAGE_TYPE_METHOD_CALL ||
             in->header[NATIVE_FLAGS_OFFSET] & MESSAGE_FLAG_NO_REPLY_EXPECTED ||
-            in->n_transfers == 0 || native->transfers[0].id == BUS1_INVALID)
+            in->n_transfers == 0 || native->transfers[0].id == BUS1_INVALID) {
+                complain(&native->bus->complaints, session->client.credentials.uid,
+                         "Dropped a message of session %s (uid=%d pid=%d): %s.",
+                         client_name(&session->client), (int)session->client.credentials.uid,
+                         (int)session->client.credentials.pid, in->refusal);
                 return 0;
+        }
         cookie = native->transfers[0].id;
         native->transfers[0].id = BUS1_INVALID;
         return tell_error_text(&session->client, serial_next(session), cookie, false,
-                               DRIVER_ERROR("LimitsExceeded"), in->refusal);
+                               in->refusal_name, in->refusal);
 }
 
 /* Refuse the call if too many answers are unread. False: it does not even get an error. */
@@ -355,7 +374,8 @@ static bool input_check_answers(struct native_session *session, struct input *in
                 return true;
         answers = native_answers_check(session);
         if (answers == NATIVE_ANSWERS_REFUSE && in->m) {
-                in->refusal = "Your programs have too many answers of the bus unread";
+                refuse(in, DRIVER_ERROR("LimitsExceeded"),
+                       "Your programs have too many answers of the bus unread");
                 memcpy(in->header, in->m->wire, sizeof(in->header));
         }
         return answers != NATIVE_ANSWERS_DROP;
@@ -460,7 +480,8 @@ static int reply_receive(struct native *native, struct reply *reply, struct inpu
         int r;
 
         if (!in->m)
-                return tell_reply_dropped(reply, in->violation ? NULL : in->refusal);
+                return tell_reply_dropped(reply, in->violation ? NULL : in->refusal_name,
+                                          in->refusal);
         r = input_attach(native, in, 0);
         if (r < 0)
                 return r;
@@ -494,9 +515,9 @@ static int node_receive(struct native *native, struct native_node *node, struct 
                 struct native_session *session = data;
 
                 if (gone)
-                        native_session_close(session,
-                                             "the last handle to its session node has gone");
-                else if (!session->close_reason && !input_is_own(native, in))
+                        return native_session_depart(
+                                session, "the last handle to its session node has gone");
+                if (!session->close_reason && !input_is_own(native, in))
                         r = session_receive(session, in);
                 if (r > 0)
                         native_session_close(session, "it broke the protocol");
@@ -517,22 +538,29 @@ static int node_receive(struct native *native, struct native_node *node, struct 
                 if (r >= 0)
                         r = native_opening_answered(data, in->m);
                 break;
+        case NATIVE_NODE_MARK: {
+                struct native_session *session = data;
+
+                session->mark = BUS1_INVALID;
+                r = native_session_depart(session, "the connection was closed");
+                break;
+        }
         }
         return r < 0 ? r : 0;
 }
 
-/* The node behind a handle of the bus has gone. */
-static void handle_gone(struct native_handle *handle) {
+/* The node behind a handle of the bus has gone. Returns 0 or a negative errno. */
+static int handle_gone(struct native_handle *handle) {
         struct native_session *session = handle->session;
 
         switch (handle->kind) {
         case NATIVE_HANDLE_HOME:
                 session->home = BUS1_INVALID;
-                native_session_close(session, "it gave up its home node");
-                break;
+                native_handle_remove(handle, false);
+                return native_session_depart(session, "it gave up its home node");
         case NATIVE_HANDLE_PUBLISHED:
                 native_published_free(handle->data, false);
-                return;
+                return 0;
         case NATIVE_HANDLE_SUBSCRIPTION:
                 /* the rules of a monitor, and of a client that has left, are freed already */
                 if (client_is_registered(&session->client))
@@ -540,6 +568,7 @@ static void handle_gone(struct native_handle *handle) {
                 break;
         }
         native_handle_remove(handle, false);
+        return 0;
 }
 
 int native_receive(struct native *native) {
@@ -553,7 +582,8 @@ int native_receive(struct native *native) {
 
                 /* a handle in no table is, for example, the reply handle of a caller that left */
                 if (handle)
-                        handle_gone(handle);
+                        r = handle_gone(handle);
+                r = r < 0 ? r : 1;
         } else if (r > 0) {
                 struct native_node *node = native_node_find(native, in.metadata.metadata.id);
 

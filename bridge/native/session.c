@@ -8,6 +8,21 @@
  * anchor (the socket) is closed, the last handle to the session node is released, the home node of
  * the program goes, the program breaks the protocol, the bus cannot tell it to close direct
  * channels, or the bus ends.
+ *
+ * In the first three cases the program leaves, and all that it has sent before is handled first, as
+ * with a legacy client. bus1 queues the end of a handle or node behind what was sent before. The
+ * end of the anchor comes from elsewhere, so the bus puts a mark into its own queue:
+ *
+ *      program     queue of the bus                   bus
+ *      send, send  message, message
+ *      close()                                        sees the end of the anchor
+ *                  message, message, mark             makes a node, releases its only handle
+ *                  message, message, mark, message    others send in the name of the session
+ *                  message                            receives the mark: the session ends
+ *
+ * The mark is the notification HANDLE_RELEASE of a node that the bus makes for this purpose. So
+ * living sessions cost nothing more. The connection of the anchor stays until the session has
+ * ended, so a session that is about to leave counts towards the limits of its user.
  */
 
 #include "bridge/native/native-private.h"
@@ -98,6 +113,19 @@ static void user_put(struct native *native, struct native_user *user) {
         free(user);
 }
 
+/* Do what comes before anybody can learn that the session has left. */
+static int end_prepare(struct native_session *session) {
+        struct native_lookup *lookup;
+        int r;
+
+        /* others wait for what it sent */
+        r = docket_flush(&session->client);
+        native_openings_end(session);
+        DL_FOREACH(session->lookups, lookup)
+                keep_error(&r, native_channel_end(lookup));
+        return r;
+}
+
 /*
  * Like the end of a connection, the end of a session is work of its user, in as many turns as
  * needed.
@@ -105,16 +133,10 @@ static void user_put(struct native *native, struct native_user *user) {
 static int end_run(struct schedule_job *job) {
         struct native_session *session = container_of(job, struct native_session, end);
         struct client *client = &session->client;
-        struct native_lookup *lookup;
         bool done;
         int r;
 
-        /* others wait for what it sent */
-        r = docket_flush(client);
-        native_openings_end(session);
-        /* before anybody can learn that the session has left */
-        DL_FOREACH(session->lookups, lookup)
-                keep_error(&r, native_channel_end(lookup));
+        r = end_prepare(session);
         keep_error(&r, client_leave_in_turn(client, &done));
         if (!done)
                 schedule_add_first(&client->bus->schedule, &client->account->schedule,
@@ -149,6 +171,7 @@ static int session_new(struct native *native, struct native_anchor *anchor,
         session->end.run = end_run;
         session->anchor = anchor;
         session->node = BUS1_INVALID;
+        session->mark = BUS1_INVALID;
         session->home = BUS1_INVALID;
         DL_APPEND(native->sessions, session);
         *ret_session = steal_ptr(&session);
@@ -203,6 +226,51 @@ void native_session_anchor_gone(void *userdata, struct native_session *session) 
         native_session_close(session, "the connection was closed");
 }
 
+/* leaving */
+
+/* Returns 0 or a negative errno: there is no mark in the queue. */
+static int mark_put(struct native_session *session) {
+        struct native *native = session->native;
+        uint64_t node, handle;
+        int r;
+
+        r = bus1_client_create_node(native->peer, 0, &node, &handle);
+        if (r < 0)
+                return r;
+        r = native_node_add(native, node, NATIVE_NODE_MARK, session, NULL);
+        if (r < 0) {
+                native_release(native, node);
+                native_release(native, handle);
+                return r;
+        }
+        session->mark = node;
+        return bus1_client_release_one(native->peer, handle);
+}
+
+void native_session_mark(struct native_session *session) {
+        if (session->close_reason)
+                return;
+        if (mark_put(session) < 0)
+                native_session_close(session, "the connection was closed");
+}
+
+int native_session_depart(struct native_session *session, const char *reason) {
+        struct client *client = &session->client;
+        struct schedule *schedule = &client->bus->schedule;
+        struct schedule_user *before;
+        bool done;
+        int r;
+
+        if (session->close_reason)
+                return 0;
+        native_session_close(session, reason);
+        before = schedule_switch(schedule, &client->account->schedule);
+        r = end_prepare(session);
+        keep_error(&r, client_leave(client, &done));
+        schedule_switch(schedule, before);
+        return r;
+}
+
 /* ending */
 
 int native_session_end(struct native_session *session) {
@@ -218,6 +286,7 @@ int native_session_end(struct native_session *session) {
          * not take the end of its handles for the end of their owners.
          */
         native_node_remove(native, native_node_find(native, session->node), true);
+        native_node_remove(native, native_node_find(native, session->mark), true);
         while (session->lookups)
                 native_lookup_free(session->lookups, true);
         while (session->handles) {

@@ -108,8 +108,13 @@ int connection_take_messages(struct connection *connection, const uint8_t **byte
 /* events */
 
 static int end_of_input(struct connection *connection) {
+        struct bus *bus = connection->server->bus;
         int r;
 
+        if (connection->state == CONNECTION_ANCHOR) {
+                connection->state = CONNECTION_LEAVING;
+                return bus->hooks.session_leave(bus->hooks.native, connection->session);
+        }
         /* A client that has gone waits for no newer policy, but others wait for what it sent. */
         r = connection->has_client ? docket_flush(&connection->client) : 0;
         if (r < 0)
@@ -221,7 +226,7 @@ int connection_read(struct schedule_job *job) {
         int r;
 
         /* Whatever ends the wait schedules another read. */
-        if (connection->close_reason || connection->state == CONNECTION_DRAINING ||
+        if (connection->close_reason || connection_is_read(connection) ||
             connection_handshake_waits(connection))
                 return 0;
         if (connection_input_waits(connection))
@@ -240,7 +245,8 @@ int connection_read(struct schedule_job *job) {
          * A client that has shut down its reading side cannot be called any more, so it must not
          * keep its names. It leaves once the bus has read everything that it sent before.
          */
-        if (connection->output.is_broken && !connection->is_readable && !connection->input.rest) {
+        if (connection->output.is_broken && !connection->is_readable && !connection->input.rest &&
+            connection->state != CONNECTION_LEAVING) {
                 r = connection->has_client ? docket_flush(&connection->client) : 0;
                 connection_close(connection, NULL);
                 return connection_survive(connection, r);

@@ -149,7 +149,7 @@ void connection_end_session(struct connection *connection) {
 /* input */
 
 void connection_schedule_read(struct connection *connection) {
-        if (connection->close_reason || connection->state == CONNECTION_DRAINING)
+        if (connection->close_reason || connection_is_read(connection))
                 return;
         schedule_add(&connection->server->bus->schedule, &connection->account->schedule,
                      &connection->read);

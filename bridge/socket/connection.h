@@ -4,11 +4,12 @@
 /*
  * Connections - the socket front end of a client
  *
- * A connection is in one of four stages (enum connection_state). Each stage except
- * CONNECTION_DRAINING has its own take(), which processes the bytes that were read.
+ * A connection is in one of five stages (enum connection_state). Each of the first three stages has
+ * its own take(), which processes the bytes that were read. Nothing is read in the others.
  *
  *      CONNECTION_HANDSHAKE  --BEGIN-->  CONNECTION_MESSAGES  --end of input--> CONNECTION_DRAINING
- *                            --BEGIN after NEGOTIATE_BUS1-->  CONNECTION_ANCHOR
+ *                            --BEGIN after NEGOTIATE_BUS1-->
+ *                                        CONNECTION_ANCHOR    --end of input--> CONNECTION_LEAVING
  *
  * Events only set flags. Reading, writing and closing are jobs of the schedule (schedule.h), so a
  * connection stays valid for all functions on the stack. The epoll set reports each change once
@@ -31,8 +32,10 @@
 enum connection_state {
         CONNECTION_HANDSHAKE,
         CONNECTION_MESSAGES,
-        CONNECTION_ANCHOR,   /* of a native session; carries no messages */
+        CONNECTION_ANCHOR, /* of a native session; carries no messages */
+        /* The socket has been read to its end. */
         CONNECTION_DRAINING, /* the client will send nothing more, but still reads */
+        CONNECTION_LEAVING,  /* an anchor; what the program sent over bus1 is still received */
 };
 
 struct connection {
@@ -111,6 +114,10 @@ static inline bool connection_input_waits(struct connection *connection) {
         return connection->has_client && !connection->output.is_broken &&
                (connection->client.later || connection->client.docket ||
                 quota_is_congested(&connection->client));
+}
+/* Has the bus read all that the program will ever send over the socket? */
+static inline bool connection_is_read(const struct connection *connection) {
+        return connection->state >= CONNECTION_DRAINING;
 }
 /* Schedule a read. It finds out itself whether input still has to wait. */
 void connection_schedule_read(struct connection *connection);

@@ -507,7 +507,6 @@ static void notes_free(struct notes *notes) {
 /* Serve the notes until the loop ends. Returns the exit status of the loop. */
 static int notes_run(struct notes *notes, bool system) {
         CLEANUP(dbus_error_free) DBusError error = DBUS_ERROR_INIT;
-        uint32_t result;
         int r;
 
         r = sd_event_default(&notes->event);
@@ -527,10 +526,7 @@ static int notes_run(struct notes *notes, bool system) {
                 r = bus1_dbus_object_add_interface(notes->object, NOTES_INTERFACE, notes_vtable,
                                                    notes);
         if (r >= 0)
-                r = bus1_dbus_publish(notes->bus, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, &result,
-                                      &error);
-        if (r >= 0 && result != DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER)
-                r = -EEXIST;
+                r = bus1_dbus_publish(notes->bus, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, NULL, &error);
         if (r < 0) {
                 fprintf(stderr, "notes: Cannot serve %s: %s\n", NAME,
                         error.message ? error.message : strerror(-r));

@@ -51,6 +51,11 @@ int bus1_client_new_from_fd(struct bus1_client **ret_client, int fd);
  * process or in another one, still refers to the peer. NULL is fine; returns NULL.
  */
 struct bus1_client *bus1_client_free(struct bus1_client *client);
+/* For variables with __attribute__((cleanup(bus1_client_freep))), which own what they hold, or are
+ * NULL. */
+static inline void bus1_client_freep(struct bus1_client **client) {
+        bus1_client_free(*client);
+}
 
 /*
  * Get a descriptor that is readable while a message waits. Only poll it, never read from it. The
@@ -184,6 +189,9 @@ int bus1_client_call_alloc(struct bus1_client *client, struct bus1_cmd_call *cal
                            struct bus1_received **ret_received);
 /* Closes the descriptors that are still there. Does not release the handles. Returns NULL. */
 struct bus1_received *bus1_received_free(struct bus1_received *received);
+static inline void bus1_received_freep(struct bus1_received **received) {
+        bus1_received_free(*received);
+}
 
 #ifdef __cplusplus
 }

@@ -35,9 +35,10 @@ int bus1_dbus_lookup_async(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_sl
                            bus1_dbus_lookup_fn fn, void *userdata);
 /*
  * bus1_dbus_request_name(), bus1_dbus_release_name() and bus1_dbus_publish(). result is
- * DBUS_REQUEST_NAME_REPLY_* or DBUS_RELEASE_NAME_REPLY_*, or 0 after a failure. fn can be NULL. The
- * bus may have given or taken the name although the call was cancelled. A cancelled publication has
- * no node.
+ * DBUS_REQUEST_NAME_REPLY_* or DBUS_RELEASE_NAME_REPLY_*, or 0 after a failure. With
+ * DBUS_NAME_FLAG_DO_NOT_QUEUE, a name that another member owns is a failure: FileExists. fn can be
+ * NULL. The bus may have given or taken the name although the call was cancelled. A cancelled
+ * publication has no node.
  */
 typedef void (*bus1_dbus_name_fn)(struct bus1_dbus *bus, uint32_t result, const DBusError *error,
                                   void *userdata);
@@ -109,7 +110,9 @@ int bus1_dbus_watch_name_async(struct bus1_dbus *bus, struct bus1_dbus_slot **re
 /*
  * Subscribe to the signals of the object behind a handle. The object may have no path, and the
  * handle may come from a look-up of this program or from another program. NULL as interface or
- * member matches all. For a handle to a name, fn gets the signals of all objects of the owner.
+ * member matches all. For a handle to a name, fn gets the signals of all objects of the owner. If
+ * the handle is that of a path of bus1_dbus_export(), the owner of the object is asked. An object
+ * without a path is heard through a name only if it is exported.
  *
  * - If the handle comes from a look-up, or the object is called through a name, the signals come
  *   through the bus, as for bus1_dbus_match_signal(). Only members of the bus get them.

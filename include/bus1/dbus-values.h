@@ -127,9 +127,9 @@ int bus1_dbus_read_strv(DBusMessageIter *iter, char ***ret_strv);
 int bus1_dbus_read_container(DBusMessageIter *iter, char type, const char *contents,
                              DBusMessageIter *ret_content);
 /*
- * Look for a key in a dictionary of variants ("a{sv}"), at which the iterator is, and read the
- * value of its first entry. types is the expected type of the value. The iterator does not move.
- * Returns 1, or 0 if there is no such key.
+ * Look for a key in a dictionary of variants ("a{sv}"), at which the iterator is, and read its
+ * value. If several entries have this key, the last one counts. types is the expected type of the
+ * value. The iterator does not move. Returns 1, or 0 if there is no such key.
  */
 int bus1_dbus_read_entry(DBusMessageIter *iter, const char *key, const char *types, ...);
 /*
@@ -184,7 +184,10 @@ int bus1_dbus_get_property(struct bus1_dbus *bus, uint64_t to, const char *desti
 int bus1_dbus_set_property(struct bus1_dbus *bus, uint64_t to, const char *destination,
                            const char *path, const char *interface, const char *property,
                            DBusError *error, const char *types, ...);
-/* Broadcast a signal through the bus. types can be NULL: no arguments. */
+/*
+ * Broadcast a signal through the bus. types can be NULL: no arguments. Who has subscribed through
+ * the handle of an object does not get it, also if the path is that of the object.
+ */
 int bus1_dbus_emit_signal(struct bus1_dbus *bus, const char *path, const char *interface,
                           const char *member, const char *types, ...);
 int bus1_dbus_emit_signalv(struct bus1_dbus *bus, const char *path, const char *interface,
@@ -196,7 +199,7 @@ int bus1_dbus_emit_signalv(struct bus1_dbus *bus, const char *path, const char *
 int bus1_dbus_emit_signal_to(struct bus1_dbus *bus, uint64_t to, const char *destination,
                              const char *path, const char *interface, const char *member,
                              const char *types, ...);
-/* Broadcast a signal of this object. */
+/* Emit a signal of this object, like bus1_dbus_object_emit(). */
 int bus1_dbus_object_emit_values(struct bus1_dbus_object *object, const char *interface,
                                  const char *member, const char *types, ...);
 

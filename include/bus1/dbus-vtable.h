@@ -229,7 +229,8 @@ int bus1_dbus_object_remove_interface(struct bus1_dbus_object *object, const cha
  * properties that EMITS_CHANGE, and the names of those that EMITS_INVALIDATION. The names end with
  * NULL. Returns -ENOENT when the object has no such interface or property, -EDOM for a property
  * with neither flag, or a hidden one, or what a get function returned. Properties of the tables of
- * <bus1/dbus.h> have their values in the signal.
+ * <bus1/dbus.h> have their values in the signal. It reaches those that bus1_dbus_object_emit()
+ * reaches.
  */
 int bus1_dbus_object_emit_properties_changed(struct bus1_dbus_object *object, const char *interface,
                                              const char *name, ...) __attribute__((sentinel));
@@ -305,7 +306,9 @@ int bus1_dbus_emit_object_removed(struct bus1_dbus *bus, const char *path);
  * - on a trusted bus. The session bus of bus1_dbus_open_session() is one, and others are not;
  * - if its sender is root or has the uid of this program;
  * - through a handle that the program has passed on, because a handle is the right to call. This is
- *   not so for an object that bus1_dbus_reply_path() has exported to everybody.
+ *   not so for an object that bus1_dbus_reply_path() has exported to everybody, or
+ *   bus1_dbus_export() by the handle of bus1_dbus_object_get_handle(). But who exports a copy of
+ *   this handle, here or in another program, gives the right to all members.
  *
  * In all other cases the check function decides. Without one, the caller gets AccessDenied.
  * Members of the tables of <bus1/dbus.h> are not privileged.

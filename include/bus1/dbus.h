@@ -80,11 +80,32 @@ int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error);
  */
 int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client);
 /*
- * Leave the bus. Pending calls end without a call of their handler, and objects and subscriptions
- * are freed. Messages that are still referenced stay readable, but lose their bus and handles. When
- * a handler frees the bus, the dispatch that called the handler returns -ESHUTDOWN. Returns NULL.
+ * Leave the bus. Pending calls end without a call of their handler, and objects, subscriptions and
+ * slots are freed, without a word about them. The bus handles all that was sent before, in order,
+ * and then announces that the program has left. Messages that are still referenced stay readable,
+ * but lose their bus and handles. When a handler frees the bus, the dispatch that called the
+ * handler returns -ESHUTDOWN. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
+/*
+ * For variables with __attribute__((cleanup(bus1_dbus_freep))), which own what they hold, or are
+ * NULL. There is such a function for each type of this header that a function frees.
+ * bus1_dbus_free() also frees what belongs to the bus: declare the variable of the bus before those
+ * of its slots, objects and subscriptions, since variables are cleaned up in the opposite order.
+ */
+static inline void bus1_dbus_freep(struct bus1_dbus **bus) {
+        bus1_dbus_free(*bus);
+}
+
+/*
+ * Call fn when bus1_dbus_free() begins, before anything is freed or closed. So what depends on the
+ * descriptor of bus1_dbus_get_fd(), such as a source of an event loop, can end with the bus. fn may
+ * use the bus, but neither free it nor add such a function. Freeing the slot before ends this
+ * without a call.
+ */
+typedef void (*bus1_dbus_free_fn)(struct bus1_dbus *bus, void *userdata);
+int bus1_dbus_add_free_handler(struct bus1_dbus *bus, struct bus1_dbus_slot **ret_slot,
+                               bus1_dbus_free_fn fn, void *userdata);
 
 /*
  * The unique name; NULL without a bus. The text is valid until the bus is freed, or until the
@@ -186,6 +207,9 @@ int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop);
  * free, and what began goes on until it ends by itself or bus1_dbus_free() ends it.
  */
 struct bus1_dbus_slot *bus1_dbus_slot_free(struct bus1_dbus_slot *slot);
+static inline void bus1_dbus_slot_freep(struct bus1_dbus_slot **slot) {
+        bus1_dbus_slot_free(*slot);
+}
 struct bus1_dbus *bus1_dbus_slot_get_bus(const struct bus1_dbus_slot *slot);
 
 /* received messages */
@@ -236,6 +260,9 @@ typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *use
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
 /* Returns NULL. */
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
+static inline void bus1_dbus_message_unrefp(struct bus1_dbus_message **message) {
+        bus1_dbus_message_unref(*message);
+}
 /*
  * Get the credentials of the member that is the SENDER of the message, as the bus determined them
  * when this member connected; they do not change after that. This takes no round trip. They are
@@ -282,9 +309,11 @@ int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
  * and calls that arrive meanwhile are kept for dispatch. Returns -EREMOTEIO when the callee or the
  * bus answers with an error, when the callee has gone or has dropped the call (NoReply), or when
  * its reply is invalid; -ETIMEDOUT; -ECONNRESET when the bus goes during the call; or an error of
- * the send, see bus1_dbus_send(). The name and text of the D-Bus error are in error. If a looked-up
- * handle has ended, the name is NameHasNoOwner when the owner did not get the call, and NoReply
- * when it may have got it. If the session of this member has ended, the name is Disconnected.
+ * the send, see bus1_dbus_send(). The name and text of the D-Bus error are in error. If a handle
+ * that this program has looked up has ended, because the owner has left or has lost the name, the
+ * name is NameHasNoOwner; if another handle has ended or is unknown, UnknownObject; and NoReply if
+ * the callee may have got the call before. If the session of this member has ended, the name is
+ * Disconnected.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
@@ -339,15 +368,16 @@ int bus1_dbus_fail(struct bus1_dbus_message *call, const char *name, const char 
 
 /*
  * RequestName and ReleaseName of the D-Bus specification. *ret_result is DBUS_REQUEST_NAME_REPLY_*
- * or DBUS_RELEASE_NAME_REPLY_*; ret_result can be NULL.
+ * or DBUS_RELEASE_NAME_REPLY_*. If ret_result is NULL, a name that another member owns is an error,
+ * -EEXIST, unless the program waits for it, that is, without DBUS_NAME_FLAG_DO_NOT_QUEUE.
  */
 int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t flags,
                            uint32_t *ret_result, DBusError *error);
 int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
                            DBusError *error);
 /*
- * Request a name and give it a node of its own. Then a native program that looks up the name may
- * get a direct channel.
+ * Request a name like bus1_dbus_request_name(), and give it a node of its own. Then a native
+ * program that looks up the name may get a direct channel.
  */
 int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags, uint32_t *ret_result,
                       DBusError *error);
@@ -388,6 +418,11 @@ int bus1_dbus_lookup_object_with_flags(struct bus1_dbus *bus, const char *name, 
 /*
  * Give a handle a name and a path. Calls of any member to this name and path then go to the node of
  * the handle. The name is the unique name of this member. The caller frees *ret_name and *ret_path.
+ *
+ * A handle is the right to call, and this gives it to all members, as far as the policy allows:
+ * also the right to call privileged members (<bus1/dbus-vtable.h>), and without a SENDER. This is
+ * not so only for the handle that bus1_dbus_object_get_handle() returns. The library does not
+ * recognise a copy of it, such as one that came back in a message.
  */
 int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name, char **ret_path,
                      DBusError *error);
@@ -431,6 +466,9 @@ int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_messa
                         void *userdata, struct bus1_dbus_subscription **ret_subscription,
                         DBusError *error);
 struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s);
+static inline void bus1_dbus_subscription_freep(struct bus1_dbus_subscription **s) {
+        bus1_dbus_subscription_free(*s);
+}
 /*
  * Set the handler of messages that belong to no subscription: signals to this member alone, signals
  * for match rules made with AddMatch, and everything that a monitor sees. (If a monitor has objects
@@ -482,13 +520,20 @@ struct bus1_dbus_interface {
 /*
  * Serve an object. An object with a path can be called at that path through all names of this
  * member. An object without a path (NULL) can be called only by programs that hold its handle.
- * interfaces must live as long as the object. Returns -EEXIST when there is an object at the path.
+ * interfaces must live as long as the object; it can be NULL. Returns -EEXIST when there is an
+ * object at the path.
  */
 int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                          const struct bus1_dbus_interface *interfaces, void *userdata,
                          struct bus1_dbus_object **ret_object);
-/* Free the object, which ends its nodes: watches of its handles fire. Returns NULL. */
+/*
+ * Free the object, which ends its nodes: watches of its handles fire. A call that is being handled
+ * can still be answered. Returns NULL.
+ */
 struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *object);
+static inline void bus1_dbus_object_freep(struct bus1_dbus_object **object) {
+        bus1_dbus_object_free(*object);
+}
 struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object);
 /* Returns "/" for an object without a path. */
 const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object);
@@ -509,14 +554,18 @@ int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object, bus1_dbus
 /*
  * Publish the object: the bus gets a handle to it, and sends the calls to the object's path through
  * this handle. A native program that looks up a name of this member and the path may then get a
- * direct channel to the object. Returns -EALREADY when the object is published.
+ * direct channel to the object. A program with a published name need not do this: objects that are
+ * looked up by this name may have channels in any case. Returns -EALREADY when the object is
+ * published.
  */
 int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
 /*
  * Emit a signal of this object. The arguments are those of dbus_message_append_args(). The signal
  * goes to the bus, as a broadcast, and to those that have subscribed through a handle that the
- * program has passed on (bus1_dbus_subscribe_handle() in <bus1/dbus-async.h>). The result is about
- * the bus: a subscriber that cannot get the signal is told.
+ * program has passed on (bus1_dbus_subscribe_handle() in <bus1/dbus-async.h>). An object without a
+ * path broadcasts from the path of its export, from each if there are several; without an export,
+ * only the subscribers get the signal. The result is about the bus: a subscriber that cannot get
+ * the signal is told.
  */
 int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *interface,
                           const char *member, int first_arg_type, ...);

@@ -25,6 +25,11 @@ int bus1_domain_new(struct bus1_domain **ret_domain);
  * this process first. Returns NULL.
  */
 struct bus1_domain *bus1_domain_free(struct bus1_domain *domain);
+/* For variables with __attribute__((cleanup(bus1_domain_freep))), which own what they hold, or are
+ * NULL. */
+static inline void bus1_domain_freep(struct bus1_domain **domain) {
+        bus1_domain_free(*domain);
+}
 
 /* Make a peer in this process, with the credentials of this process. */
 int bus1_domain_client_new(struct bus1_domain *domain, struct bus1_client **ret_client);

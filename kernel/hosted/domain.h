@@ -11,8 +11,3 @@
  * until there is something to do, and do it. Returns -EINTR after a signal.
  */
 int hosted_domain_wait(struct bus1_domain *domain, const sigset_t *sigmask);
-
-static inline void bus1_domain_freep(struct bus1_domain **domain)
-{
-	bus1_domain_free(*domain);
-}

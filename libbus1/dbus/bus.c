@@ -14,7 +14,9 @@
 
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/driver.h"
+#include "libbus1/dbus/ended.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/free-handler.h"
 #include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/join.h"
 #include "libbus1/dbus/message.h"
@@ -119,6 +121,7 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
 
         if (!bus)
                 return NULL;
+        free_handlers_run(bus);
         bus->leaving = true;
         bus->announce = NULL; /* no get function runs any more */
         bus->announce_at = UINT64_MAX;
@@ -132,6 +135,7 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         HASH_ITER(hh, bus->channels, channel, next_channel) {
                 channel_free(channel);
         }
+        ended_free_all(bus);
         while (bus->pending)
                 pending_free(bus, bus->pending);
         DL_FOREACH_SAFE(bus->incoming, incoming, next_incoming) {

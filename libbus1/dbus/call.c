@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "libbus1/dbus/channel.h"
+#include "libbus1/dbus/ended.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message-limits.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 
@@ -321,7 +322,7 @@ static int call_and_wait(struct bus1_dbus *bus, uint64_t to, struct wire *wire, 
         int r;
 
         r = call_start(bus, to, wire, ret_node, handles, n_handles, timeout_ms, &p, &received);
-        if (r == -EBADRQC && to != BUS1_DBUS_BUS && !handle_is_known(bus, to)) {
+        if (r == -EBADRQC && ended_has(bus, to)) {
                 dbus_set_error_const(error, DBUS_ERROR_NAME_HAS_NO_OWNER, OWNER_GONE_TEXT);
                 return r;
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "libbus1/dbus/message.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/use.h"
 
 /* A member that asks for channel after channel must not fill the memory of the owner. */

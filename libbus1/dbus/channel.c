@@ -8,12 +8,14 @@
 #include <utlist.h>
 
 #include "libbus1/dbus/channel-node.h"
+#include "libbus1/dbus/ended.h"
 #include "libbus1/dbus/ids.h"
 #include "libbus1/dbus/message-limits.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/quiet.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/use.h"
 
 /* Messages through the bus until the library asks again. Asking costs one message to the bus. */
@@ -294,6 +296,7 @@ PUBLIC void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle) {
 
         if (!bus || handle == BUS1_INVALID)
                 return;
+        ended_remove(bus, handle);
         c = channel_find(bus, handle);
         if (!c) {
                 handle_release(bus, handle);
@@ -424,6 +427,8 @@ bool channel_ended(struct bus1_dbus *bus, uint64_t handle) {
                 if (p->via == handle && !p->is_direct)
                         p->owner_gone = true;
         }
+        if (!c->released)
+                ended_add(bus, handle);
         c->released = false;
         channel_free(c);
         return false;

@@ -18,6 +18,7 @@
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
 #include "libbus1/dbus/reconnect.h"
+#include "libbus1/dbus/reply.h"
 #include "libbus1/dbus/subscribe.h"
 #include "libbus1/dbus/tree.h"
 #include "libbus1/dbus/use.h"

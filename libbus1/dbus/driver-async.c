@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "libbus1/dbus/driver.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/request.h"
 #include "libbus1/dbus/standing.h"
 
@@ -116,6 +115,8 @@ static void name_answered(struct request *request, struct bus1_dbus_message *ans
                 r = driver_read_u32(answer, &result, &error);
         if (r >= 0 && q->requests)
                 standing_name(bus, q->name, q->flags, q->publishes, result);
+        if (r >= 0 && q->requests)
+                r = driver_check_name(q->name, result, &error);
         if (r >= 0)
                 q->node = BUS1_INVALID; /* the name has it now */
         else if (q->node != BUS1_INVALID) {
@@ -124,7 +125,7 @@ static void name_answered(struct request *request, struct bus1_dbus_message *ans
         }
         request_finish(request);
         if (fn)
-                fn(bus, result, r < 0 ? &error : NULL, userdata);
+                fn(bus, r < 0 ? 0 : result, r < 0 ? &error : NULL, userdata);
         dbus_error_free(&error);
 }
 

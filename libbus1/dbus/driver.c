@@ -12,7 +12,6 @@
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/exists.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/object.h"
 #include "libbus1/dbus/standing.h"
 
@@ -129,6 +128,13 @@ int driver_read_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusE
                        : reply_is_malformed(error);
 }
 
+int driver_check_name(const char *name, uint32_t result, DBusError *error) {
+        if (result != DBUS_REQUEST_NAME_REPLY_EXISTS)
+                return 0;
+        dbus_set_error(error, DBUS_ERROR_FILE_EXISTS, "Another member owns the name %s", name);
+        return -EEXIST;
+}
+
 static int name_requested(struct bus1_dbus *bus, const char *name, uint32_t flags, bool published,
                           struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error) {
         uint32_t result;
@@ -138,8 +144,9 @@ static int name_requested(struct bus1_dbus *bus, const char *name, uint32_t flag
         if (r < 0)
                 return r;
         standing_name(bus, name, flags, published, result);
-        if (ret_result)
-                *ret_result = result;
+        if (!ret_result)
+                return driver_check_name(name, result, error);
+        *ret_result = result;
         return 0;
 }
 

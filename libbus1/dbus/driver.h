@@ -42,3 +42,6 @@ DBusMessage *driver_lookup_new(const char *name, const char *path, uint32_t flag
 int driver_take_handle(struct bus1_dbus_message *reply, const char *name, const char *path,
                        uint64_t *ret_handle, DBusError *error);
 int driver_read_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error);
+/* Returns -EEXIST if the result is that another member owns the name, and this one does not wait.
+ */
+int driver_check_name(const char *name, uint32_t result, DBusError *error);

@@ -20,7 +20,7 @@ static const struct {
         {EDOM, DBUS_ERROR_INVALID_ARGS, NULL},
         {ENOENT, DBUS_ERROR_FILE_NOT_FOUND, NULL},
         {EEXIST, DBUS_ERROR_FILE_EXISTS, NULL},
-        {EBADRQC, DBUS_ERROR_UNKNOWN_OBJECT, "The handle is unknown, or its object has gone"},
+        {EBADRQC, DBUS_ERROR_UNKNOWN_OBJECT, "The handle is unknown, or has ended"},
         {EBADR, DBUS_ERROR_UNKNOWN_METHOD, "There is no such method"},
         {EROFS, DBUS_ERROR_PROPERTY_READ_ONLY, NULL},
         {EHOSTUNREACH, DBUS_ERROR_SERVICE_UNKNOWN, "There is no such service"},

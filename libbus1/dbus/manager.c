@@ -41,33 +41,38 @@ const char *manager_path(struct bus1_dbus *bus, const char *path) {
 
 /* what signals and GetManagedObjects have */
 
-/* All interfaces that the library implements itself for an object, or those for its signals. */
-static int append_standard(struct bus1_dbus *bus, const char *path,
-                           int (*append)(DBusMessageIter *to, const char *name),
-                           DBusMessageIter *to) {
-        const struct branch *branch = tree_find(bus, path);
-        int r;
+/* Which interfaces of a target, and what of them */
+struct list {
+        const struct interface *only; /* of an object; NULL: all */
+        bool only_new;                /* of an object, those that are announced now */
+        bool only_announced;          /* of an object */
+        bool standard;                /* also those that the library implements itself */
+        bool names;                   /* nothing but the names; or also: */
+        enum property_choice choice;
+};
 
-        r = append(to, DBUS_INTERFACE_PEER);
-        if (r >= 0)
-                r = append(to, DBUS_INTERFACE_INTROSPECTABLE);
-        if (r >= 0)
-                r = append(to, DBUS_INTERFACE_PROPERTIES);
-        if (r >= 0 && branch && branch->is_manager)
-                r = append(to, OBJECT_MANAGER_INTERFACE);
-        return r;
+static bool list_has(const struct list *list, const struct target *target,
+                     const struct interface *interface) {
+        if (list->only && interface != list->only)
+                return false;
+        if (list->only_new && !interface->of_fallback && !interface->is_new)
+                return false;
+        return !list->only_announced || !target->object || interface->announced;
 }
 
 static int append_name(DBusMessageIter *to, const char *name) {
         return dbus_message_iter_append_basic(to, DBUS_TYPE_STRING, &name) ? 0 : -ENOMEM;
 }
 
-/* Append the entry of an interface, with properties of the target, or (PROPERTIES_NONE) none. */
-static int append_interface(const struct target *target, const char *name,
-                            enum property_choice choice, DBusMessageIter *to, DBusError *error) {
+/* Append an interface. If target is NULL, it has no properties. */
+static int append_interface(const struct list *list, const struct target *target, const char *name,
+                            DBusMessageIter *to, DBusError *error) {
+        enum property_choice choice = target ? list->choice : PROPERTIES_NONE;
         DBusMessageIter entry;
         int r;
 
+        if (list->names)
+                return append_name(to, name);
         if (!dbus_message_iter_open_container(to, DBUS_TYPE_DICT_ENTRY, NULL, &entry))
                 return -ENOMEM;
         r = append_name(&entry, name);
@@ -76,59 +81,42 @@ static int append_interface(const struct target *target, const char *name,
         return container_end(to, &entry, r);
 }
 
-static int append_empty(DBusMessageIter *to, const char *name) {
-        return append_interface(NULL, name, PROPERTIES_NONE, to, NULL);
+static int append_standard(const struct list *list, const struct target *target,
+                           DBusMessageIter *to) {
+        const struct branch *branch = tree_find(target->bus, target->path);
+        int r;
+
+        r = append_interface(list, NULL, DBUS_INTERFACE_PEER, to, NULL);
+        if (r >= 0)
+                r = append_interface(list, NULL, DBUS_INTERFACE_INTROSPECTABLE, to, NULL);
+        if (r >= 0)
+                r = append_interface(list, NULL, DBUS_INTERFACE_PROPERTIES, to, NULL);
+        if (r >= 0 && branch && branch->is_manager)
+                r = append_interface(list, NULL, OBJECT_MANAGER_INTERFACE, to, NULL);
+        return r;
 }
 
-/*
- * Append the interfaces of a target, only those that are announced now, or all, with the standard
- * ones. Returns their number without the standard ones.
- */
-static int append_interfaces(const struct target *target, bool only_new, bool standard,
-                             enum property_choice choice, DBusMessageIter *to, DBusError *error) {
+/* Append the interfaces of a target. Returns their number without the standard ones. */
+static int append_interfaces(const struct list *list, const struct target *target,
+                             DBusMessageIter *to, DBusError *error) {
         DBusMessageIter array;
         struct walk walk;
         int r = 0, n = 0;
 
-        if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "{sa{sv}}", &array))
+        if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, list->names ? "s" : "{sa{sv}}",
+                                              &array))
                 return -ENOMEM;
         walk_begin(&walk, target, NULL);
         while (r >= 0 && (r = walk_next(&walk, MEMBER_METHOD, NULL, error)) > 0) {
+                if (!list_has(list, target, walk.interface))
+                        continue;
                 r = walk_is_first(&walk, error);
-                if (r <= 0 || (only_new && !walk.interface->of_fallback && !walk.interface->is_new))
+                if (r <= 0)
                         continue;
-                if (standard && n == 0)
-                        r = append_standard(target->bus, target->path, append_empty, &array);
+                if (list->standard && n == 0)
+                        r = append_standard(list, target, &array);
                 if (r >= 0)
-                        r = append_interface(target, walk.interface->name, choice, &array, error);
-                n++;
-        }
-        r = container_end(to, &array, r);
-        return r < 0 ? r : n;
-}
-
-/*
- * Append the names of the interfaces; of an object only its own. Returns like append_interfaces().
- */
-static int append_names(const struct target *target, const struct interface *only, bool standard,
-                        DBusMessageIter *to) {
-        DBusMessageIter array;
-        struct walk walk;
-        int r = 0, n = 0;
-
-        if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "s", &array))
-                return -ENOMEM;
-        walk_begin(&walk, target, NULL);
-        while (r >= 0 && (r = walk_next(&walk, MEMBER_METHOD, NULL, NULL)) > 0) {
-                if (only && walk.interface != only)
-                        continue;
-                r = walk_is_first(&walk, NULL);
-                if (r <= 0 || (target->object && !walk.interface->announced))
-                        continue;
-                if (standard && n == 0)
-                        r = append_standard(target->bus, target->path, append_name, &array);
-                if (r >= 0)
-                        r = append_name(&array, walk.interface->name);
+                        r = append_interface(list, target, walk.interface->name, &array, error);
                 n++;
         }
         r = container_end(to, &array, r);
@@ -159,6 +147,7 @@ static DBusMessage *signal_new(const char *manager, const char *member, const ch
  */
 static int emit_added(const struct target *target, const char *manager, bool only_new,
                       bool standard, enum property_choice choice, bool *ret_made) {
+        const struct list list = {.only_new = only_new, .standard = standard, .choice = choice};
         CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
         DBusMessageIter iter;
         int r, n;
@@ -167,7 +156,7 @@ static int emit_added(const struct target *target, const char *manager, bool onl
         signal = signal_new(manager, "InterfacesAdded", target->path, &iter);
         if (!signal)
                 return -ENOMEM;
-        n = append_interfaces(target, only_new, standard, choice, &iter, NULL);
+        n = append_interfaces(&list, target, &iter, NULL);
         if (n <= 0)
                 return n;
         *ret_made = true;
@@ -335,9 +324,9 @@ void manager_interfaces_removed(struct bus1_dbus_object *object, struct interfac
         CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
         struct bus1_dbus *bus = object->bus;
         struct target target = target_of_object(object);
+        struct list list = {.only = interface, .only_announced = true, .names = true};
         const char *manager = NULL;
         DBusMessageIter iter;
-        bool all;
 
         if (!interface)
                 forget_unannounced(object);
@@ -345,18 +334,19 @@ void manager_interfaces_removed(struct bus1_dbus_object *object, struct interfac
                 manager = manager_path(bus, object->path);
         if (!manager)
                 return;
-        all = !something_stays(&target, interface);
+        list.standard = !something_stays(&target, interface);
         signal = signal_new(manager, "InterfacesRemoved", object->path, &iter);
         /* the object goes in any case, so there is nobody to tell of an error */
-        if (signal && append_names(&target, interface, all, &iter) > 0)
+        if (signal && append_interfaces(&list, &target, &iter, NULL) > 0)
                 (void)bus1_dbus_emit(bus, signal);
-        object->is_announced = !all;
+        object->is_announced = !list.standard;
 }
 
 /* the method */
 
 static int append_object(struct bus1_dbus *bus, const char *path, DBusMessageIter *array,
                          DBusError *error) {
+        const struct list list = {.standard = true, .choice = PROPERTIES_ALL};
         struct target target = target_at_path(bus, path);
         DBusMessageIter entry;
         struct walk walk;
@@ -372,7 +362,7 @@ static int append_object(struct bus1_dbus *bus, const char *path, DBusMessageIte
         if (!dbus_message_iter_open_container(array, DBUS_TYPE_DICT_ENTRY, NULL, &entry))
                 return -ENOMEM;
         r = dbus_message_iter_append_basic(&entry, DBUS_TYPE_OBJECT_PATH, &path)
-                    ? append_interfaces(&target, false, true, PROPERTIES_ALL, &entry, error)
+                    ? append_interfaces(&list, &target, &entry, error)
                     : -ENOMEM;
         return container_end(array, &entry, r);
 }
@@ -448,6 +438,7 @@ PUBLIC int bus1_dbus_emit_object_added(struct bus1_dbus *bus, const char *path) 
 }
 
 PUBLIC int bus1_dbus_emit_object_removed(struct bus1_dbus *bus, const char *path) {
+        const struct list list = {.only_announced = true, .standard = true, .names = true};
         CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
         DBusMessageIter iter;
         struct target target;
@@ -463,7 +454,7 @@ PUBLIC int bus1_dbus_emit_object_removed(struct bus1_dbus *bus, const char *path
         signal = signal_new(manager, "InterfacesRemoved", path, &iter);
         if (!signal)
                 return -ENOMEM;
-        r = append_names(&target, NULL, true, &iter);
+        r = append_interfaces(&list, &target, &iter, NULL);
         if (r <= 0)
                 return r < 0 ? r : -ENOENT;
         return bus1_dbus_emit(bus, signal);

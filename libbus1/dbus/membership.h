@@ -27,12 +27,12 @@
  *
  * The files are on floors. A file uses only files on its own floor or on lower floors. From the
  * lowest to the highest: error, exists, wire, plain, address, join, ids, use, slot, message-limits,
- * tree, table, values-walk < lazy, node, spent < message < channel-node, outgoing, subscriber,
- * values-append, values-read < pending, object, standing, object-signal, interface < wait, target <
- * quiet < channel < session < receive < call < request, driver < driver-async, subscribe <
- * subscribe-handle, watch-name, values-call < access, answer, property < changed, manager,
- * introspect < properties, serve, fallback < object-call < restore < reconnect < dispatch < bus.
- * event.c and glib.c are libraries of their own.
+ * tree, table, values-walk < ended, lazy, node, spent < message < channel-node, outgoing,
+ * subscriber, values-append, values-read < pending, object, standing, object-signal, interface <
+ * wait, target < quiet < channel < session < receive < call < request, driver < driver-async,
+ * subscribe < subscribe-handle, watch-name, values-call < access, answer, property < changed,
+ * manager, introspect < properties, serve, fallback < object-call < restore < reconnect < dispatch
+ * < bus. event.c and glib.c are libraries of their own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -52,6 +52,7 @@
 #define BUS_NAME "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
 #define BRIDGE_INTERFACE "org.bus1.Bridge1"
+#define EXPORT_PATH "/org/bus1/exported/" /* the paths that the bus makes for exports are below */
 
 #define SPENT_MAX 64
 
@@ -90,6 +91,7 @@ struct bus1_dbus {
         struct watch *watches;
         struct channel *channels;        /* of looked-up handles */
         struct channel *channels_direct; /* those that have the handle of a direct channel */
+        struct ended *ended_lookups;     /* whose owner has gone, see ended.h */
         int64_t max_message_size;        /* on direct channels, see message-limits.h */
         int64_t max_message_unix_fds;
         uint64_t spent[SPENT_MAX]; /* see spent.h */
@@ -141,10 +143,6 @@ struct bus1_dbus {
 static inline void dbus_message_unrefp(DBusMessage **m) {
         if (*m)
                 dbus_message_unref(*m);
-}
-
-static inline void bus1_dbus_message_unrefp(struct bus1_dbus_message **m) {
-        bus1_dbus_message_unref(*m);
 }
 
 /* Public functions check arguments with these: libdbus-1 may abort the process on invalid ones. */

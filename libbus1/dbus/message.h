@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/*
- * Messages, with the handles and credentials that travel beside them
- *
- * A method call that wants a reply carries a one-shot reply handle as its first handle:
- *
- *        caller                                       callee
- *
- *        makes a one-shot node
- *        call + handle of the node  --------------->  reply_handle
- *                                                       |  bus1_dbus_reply()
- *        reply arrives on the node  <-----------------  |  used up by the send
- *        or NoReply                 <-----------------  |  released with the last reference
- *
- * So a callee that drops a call without answering thereby tells the caller that no reply will come.
- */
-
-#include <stdarg.h>
+/* Received messages, with the handles and credentials that travel beside them */
 
 #include "libbus1/dbus/lazy.h"
 #include "libbus1/dbus/membership.h"
 #include "libbus1/dbus/wire.h"
-
-#define HANDLES_MAX 256
 
 struct node;
 
@@ -82,36 +64,3 @@ void incoming_messages_forget(struct bus1_dbus *bus, const struct bus1_dbus_obje
 void incoming_message_orphan(struct incoming_message *message);
 /* Release the handles of a message that is dropped, unless they were taken over. */
 void release_transfers(struct bus1_dbus *bus, struct bus1_received *received);
-/* Answer a call with the D-Bus error for a negative errno. */
-void reply_errno(struct bus1_dbus_message *call, int r);
-/*
- * Send a message. The handles of n_created new nodes go in front of the other handles, and created
- * gets the IDs of the nodes. A message without a serial gets one.
- */
-int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-                 struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
-                 size_t n_handles);
-/*
- * Answer a call with values by type string. Returns -EOPNOTSUPP, and has done nothing, if they need
- * a DBusMessage (plain.h), or an error of bus1_dbus_reply().
- */
-int reply_plain(struct bus1_dbus_message *call, const char *types, va_list args);
-/* A serial for a message to send. */
-uint32_t serial_next(struct bus1_dbus *bus);
-/* Marshal a message to send. A message without a serial gets one. */
-int message_to_wire(struct bus1_dbus *bus, DBusMessage *message, struct wire *ret_wire);
-/*
- * The same as send_message() for a marshalled message, and then, if ret_received is not NULL, wait
- * for a message until the deadline. *ret_received gets the next message, or NULL if there was none
- * in time, if the wait failed, or if the peer cannot wait (bus->can_wait).
- */
-int send_wire(struct bus1_dbus *bus, uint64_t to, const struct wire *wire,
-              struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
-              size_t n_handles, uint64_t deadline, struct bus1_received **ret_received);
-/*
- * Does the handle exist? A send with several handles that fails with -EBADRQC does not say which
- * handle is unknown. Also false if the handle cannot be copied for another reason, such as a quota.
- */
-bool handle_is_known(struct bus1_dbus *bus, uint64_t handle);
-/* Has its node ended, or the peer? This is known before the notification is received. */
-bool handle_has_ended(struct bus1_dbus *bus, uint64_t handle);

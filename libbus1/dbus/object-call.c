@@ -24,6 +24,7 @@
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/properties.h"
+#include "libbus1/dbus/reply.h"
 #include "libbus1/dbus/tree.h"
 
 PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error) {

@@ -3,18 +3,52 @@
 /*
  * The signals of an object go to the bus, and to those that have subscribed through its handle
  *
+ * An object with a path emits from it. An object without one emits from each path at which it is
+ * exported, since that is where others find it. If it is not exported, only those hear of it that
+ * hold its handle.
+ *
  * org.bus1.Object1.Subscribe(s interface, s member), with the handle of a node: who calls it on the
  * node of the handle that the program passes on gets the signals directly, and the answer "" "/". A
  * caller that reaches the object by a name and a path, also that of an export, gets them through
- * the bus, where the policy holds, and monitors see them: the answer is what a match rule needs. An
- * object without a path of its own emits from "/", also when it is exported.
+ * the bus, where the policy holds, and monitors see them: the answer is what a match rule needs.
  */
 
 #include <errno.h>
+#include <utlist.h>
 
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/object.h"
+#include "libbus1/dbus/send.h"
+#include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/use.h"
+
+static int broadcast_from(struct bus1_dbus *bus, const char *path, DBusMessage *signal) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *copy = dbus_message_copy(signal);
+
+        if (!copy || !dbus_message_set_path(copy, path))
+                return -ENOMEM;
+        return send_message(bus, BUS1_DBUS_BUS, copy, NULL, 0, NULL, 0);
+}
+
+/* Returns 0 also if the object is not exported: then the bus does not get the signal. */
+static int broadcast_from_exports(const struct bus1_dbus_object *object, DBusMessage *signal) {
+        struct bus1_dbus *bus = object->bus;
+        const struct standing *s;
+        int r, result = 0;
+
+        if (bus->gone || bus->restoring)
+                return -ENOTCONN;
+        if (object->n_exports == 0)
+                return 0;
+        DL_FOREACH(bus->standing, s) {
+                if (s->object != object)
+                        continue;
+                r = broadcast_from(bus, s->text, signal);
+                if (r < 0 && result >= 0)
+                        result = r;
+        }
+        return result;
+}
 
 int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal) {
         struct bus1_dbus *bus = object->bus;
@@ -24,8 +58,9 @@ int object_send_signal(struct bus1_dbus_object *object, DBusMessage *signal) {
         if (r < 0)
                 return r;
         bus_announce(bus);
-        /* without a bus there may be holders of the handle */
-        if (bus->address || object->node == BUS1_INVALID)
+        if (!object->path)
+                r = broadcast_from_exports(object, signal);
+        else if (bus->address || object->node == BUS1_INVALID) /* else: holders, but no bus */
                 r = bus1_dbus_emit(bus, signal);
         /* If the bus cannot get it, for example for lack of quota, the subscribers still may. */
         if (r != -ENOTCONN)
@@ -54,7 +89,7 @@ int object_subscribe(struct bus1_dbus_object *object, struct bus1_dbus_message *
                 return -EINVAL;
         if (call->node != object->node && call->bus->unique_name) {
                 name = call->bus->unique_name;
-                path = bus1_dbus_object_get_path(object);
+                path = object->path ?: message_get_path(call); /* the export's */
         } else {
                 if (call->n_handles == 0 || call->handles[0] == BUS1_INVALID)
                         return -EINVAL;

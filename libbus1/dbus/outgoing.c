@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "libbus1/dbus/ids.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/send.h"
 
 int outgoing_new(struct bus1_dbus *bus, const uint64_t *handles, size_t n_handles,
                  struct outgoing **ret_outgoing) {

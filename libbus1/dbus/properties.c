@@ -10,7 +10,6 @@
 #include "libbus1/dbus/access.h"
 #include "libbus1/dbus/answer.h"
 #include "libbus1/dbus/changed.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/property.h"
 
 /* D-Bus spec, "org.freedesktop.DBus.Properties": an empty interface name means any interface. */

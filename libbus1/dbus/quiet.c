@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/wait.h"
 

@@ -77,7 +77,7 @@ bool reconnect_begin(struct bus1_dbus *bus) {
         if (!reconnect || !reconnect->fn || bus->ended)
                 return false;
         leave(bus);
-        restore_forget_tried(reconnect);
+        lost_forget_tried(&reconnect->lost, bus);
         if (reconnect->state == RECONNECT_JOINED)
                 reconnect->give_up_at = after(now, reconnect->timeout);
         if (reconnect->state == RECONNECT_JOINED && now >= reconnect->lasting_from) {
@@ -208,23 +208,24 @@ static void tell(struct bus1_dbus *bus) {
         bus1_dbus_reconnect_fn fn = reconnect->fn;
         void *userdata = reconnect->userdata;
         CLEANUP_FREE char *former_name = steal_ptr(&reconnect->former_name);
-        struct reconnect report = *reconnect; /* fn may free the bus */
-        struct bus1_dbus_reconnected reconnected = {
+        struct bus1_dbus_reconnected reconnected;
+        struct lost_list report; /* fn may free the bus */
+
+        lost_forget_released(&reconnect->lost, bus);
+        report = reconnect->lost;
+        reconnected = (struct bus1_dbus_reconnected){
                 .former_name = former_name,
-                .lost = report.lost,
-                .n_lost = report.n_lost,
+                .lost = report.items,
+                .n_lost = report.n,
                 .incomplete = report.incomplete,
         };
-
-        reconnect->lost = NULL;
-        reconnect->n_lost = 0;
-        reconnect->incomplete = false;
+        reconnect->lost = (struct lost_list){};
         reconnect->state = RECONNECT_JOINED;
         reconnect->lasting_from = now_ns() + LASTING;
         bus->due = UINT64_MAX;
         if (fn)
                 fn(bus, &reconnected, userdata);
-        restore_forget(&report);
+        lost_forget(&report);
 }
 
 static int give_up(struct bus1_dbus *bus) {
@@ -283,7 +284,7 @@ void reconnect_free(struct bus1_dbus *bus) {
         if (!reconnect)
                 return;
         join_free(reconnect->join);
-        restore_forget(reconnect);
+        lost_forget(&reconnect->lost);
         free(reconnect->former_name);
         free(reconnect);
         bus->reconnect = NULL;

@@ -18,14 +18,16 @@
  * The names come last, so nobody can call a service by its name before all of it is there. The
  * library makes one call of the bus after the other, and looks for the next thing to restore after
  * each: so the program may free what it likes meanwhile. What is restored has the present
- * bus->n_joins in its field joined.
+ * bus->n_joins in its field joined. A name that the program releases meanwhile is given back after
+ * the answer: the program cannot call the bus yet.
  *
  * A service that starts together with the bus, or joins again like this program, needs some time.
  * Starting it would start it twice. So look-ups do not start services at first. After FIND_GRACE
  * they do, and whoever cannot be found then is lost.
  */
 
-#include "libbus1/dbus/membership.h"
+#include "libbus1/dbus/lost.h"
+#include "libbus1/dbus/standing.h"
 
 struct join;
 struct pending;
@@ -55,22 +57,29 @@ struct reconnect {
         /* the call of the bus that is under way, about bus->being_restored */
         struct pending *call;
         enum bus1_dbus_lost_kind kind;
+        bool releases;       /* the call gives a name back */
         uint64_t node;       /* the new node that goes with it; BUS1_INVALID: none */
         uint64_t find_at;    /* when to look up what is missing */
         uint64_t find_until; /* from then on, start services */
         uint64_t find_pause;
-        struct bus1_dbus_lost *lost;
-        size_t n_lost;
-        bool incomplete;
+        struct lost_list lost;
 };
 
+/* restore-leave.c */
 void restore_leave(struct bus1_dbus *bus);
 void restore_peer_lost(struct bus1_dbus *bus);
 /* The program has another peer: give the objects nodes there, behind the numbers they had. */
 void restore_peer_new(struct bus1_dbus *bus);
+/* restore.c */
 void restore_begin(struct bus1_dbus *bus);
-/* RECONNECT_FINDING: go on; it was due. */
+/* restore-find.c. RECONNECT_FINDING: go on; it was due. */
 void restore_find(struct bus1_dbus *bus);
-/* Forget what was lost so far: all, or only what will be asked for again when the program joins. */
-void restore_forget(struct reconnect *reconnect);
-void restore_forget_tried(struct reconnect *reconnect);
+
+/* for restore-find.c */
+
+/* The session has ended, although the library has not received this yet. */
+void restore_gone_again(struct bus1_dbus *bus);
+/* The error that a reply says; NoReply if it is NULL; NULL: it is no error. */
+const char *restore_error(struct bus1_dbus_message *reply);
+/* Ask for the next thing of this kind. Returns false if there is none. */
+bool restore_standing(struct bus1_dbus *bus, enum standing_kind kind);

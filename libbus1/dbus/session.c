@@ -10,8 +10,8 @@
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message-limits.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/reply.h"
 #include "libbus1/dbus/standing.h"
 #include "libbus1/dbus/tree.h"
 

@@ -66,7 +66,16 @@ void standing_name(struct bus1_dbus *bus, const char *name, uint32_t flags, bool
 }
 
 void standing_name_remove(struct bus1_dbus *bus, const char *name) {
-        standing_free(bus, standing_find(bus, STANDING_NAME, name));
+        struct standing *s = standing_find(bus, STANDING_NAME, name);
+
+        if (s && bus->restoring && s->joined == bus->n_joins)
+                s->released = true;
+        else
+                standing_free(bus, s);
+}
+
+bool standing_has_name(struct bus1_dbus *bus, const char *name) {
+        return standing_find(bus, STANDING_NAME, name) != NULL;
 }
 
 void standing_name_lost(struct bus1_dbus *bus, const char *name) {

@@ -22,6 +22,7 @@ struct standing {
         char *text;      /* the name, the match rule, or the path */
         uint32_t flags;  /* of a name: DBUS_NAME_FLAG_* */
         bool published;  /* a name with a node of its own */
+        bool released;   /* a name to give back: the bus gives it to the program once more */
         uint64_t handle; /* that was exported; BUS1_INVALID: another kind, or an object: */
         struct bus1_dbus_object *object; /* of this program, exported by a node of its own */
         unsigned joined;                 /* bus->n_joins when the bus was last asked */
@@ -33,8 +34,12 @@ struct standing {
 /* RequestName (or, if published, Publish) has succeeded, with this result. */
 void standing_name(struct bus1_dbus *bus, const char *name, uint32_t flags, bool published,
                    uint32_t result);
-/* The name is not wanted any more. */
+/*
+ * The name is not wanted any more. If the library has just asked the bus for it once more, it stays
+ * until the library has given it back.
+ */
 void standing_name_remove(struct bus1_dbus *bus, const char *name);
+bool standing_has_name(struct bus1_dbus *bus, const char *name);
 /* NameLost has arrived: the bus has forgotten a name that must not wait in the queue. */
 void standing_name_lost(struct bus1_dbus *bus, const char *name);
 void standing_match(struct bus1_dbus *bus, const char *rule);

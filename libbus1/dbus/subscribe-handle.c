@@ -6,8 +6,12 @@
  *        handle                            who answers Subscribe     signals come
  *
  *        from a look-up of this program    nobody is asked           by a match rule
+ *        the same, of an exported path     as below                  as below
  *        of another look-up                the owner: name, path     by a match rule
  *        of an object                      the owner: "", "/"        directly from the owner
+ *
+ * An exported path leads to the object of a handle. Only the owner of this object, which can be
+ * another member than the one that has exported it, knows from where the signals come.
  */
 
 #include <errno.h>
@@ -17,9 +21,9 @@
 
 #include "libbus1/dbus/channel.h"
 #include "libbus1/dbus/error.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/subscribe.h"
 #include "libbus1/dbus/subscriber.h"
 
@@ -105,12 +109,16 @@ static int subscription_new_for_handle(struct bus1_dbus *bus, bool is_floating, 
         return 0;
 }
 
-/* The rule for a handle from a look-up, or NULL if the handle is another one. */
+static bool path_is_exported(const char *path) {
+        return strncmp(path, EXPORT_PATH, sizeof(EXPORT_PATH) - 1) == 0;
+}
+
+/* The rule for a handle from a look-up, or NULL if the owner of the object has to be asked. */
 static int rule_of_lookup(const struct bus1_dbus_subscription *s, uint64_t handle,
                           char **ret_rule) {
         struct channel *c = channel_find(s->request.slot.bus, handle);
 
-        if (!c)
+        if (!c || (c->path && path_is_exported(c->path)))
                 return 0;
         return subscription_rule(c->name, c->path, s->interface, s->member, ret_rule);
 }

@@ -11,6 +11,7 @@
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/receive.h"
+#include "libbus1/dbus/send.h"
 
 void subscription_clear(struct bus1_dbus_subscription *s) {
         struct bus1_dbus *bus = s->request.slot.bus;

@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/node.h"
+#include "libbus1/dbus/send.h"
 
 /*
  * Holders of handles must not fill the memory of the owner, nor take the place of others, whether

@@ -12,7 +12,7 @@
 #include <stdarg.h>
 
 #include "libbus1/dbus/membership.h"
-#include "libbus1/dbus/message.h"
+#include "libbus1/dbus/send.h"
 
 /* The handles of a message that is made. */
 struct values_handles {

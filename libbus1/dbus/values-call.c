@@ -14,6 +14,8 @@
 #include "libbus1/dbus/message.h"
 #include "libbus1/dbus/object.h"
 #include "libbus1/dbus/plain.h"
+#include "libbus1/dbus/reply.h"
+#include "libbus1/dbus/send.h"
 #include "libbus1/dbus/slot.h"
 #include "libbus1/dbus/use.h"
 #include "libbus1/dbus/values-append.h"

@@ -397,10 +397,14 @@ PUBLIC int bus1_dbus_read_container(DBusMessageIter *iter, char type, const char
         return 0;
 }
 
-/* Find the value of a key. Returns 1, 0 or -EBADMSG. */
+/*
+ * Find the value of a key: the last one, as a loop over the entries finds it, whose variables keep
+ * what they are set to last. Returns 1, 0 or -EBADMSG.
+ */
 static int find_entry(DBusMessageIter *array, const char *key, DBusMessageIter *ret_value) {
         DBusMessageIter entry;
         const char *name;
+        int found = 0;
 
         for (; dbus_message_iter_get_arg_type(array) != DBUS_TYPE_INVALID;
              dbus_message_iter_next(array)) {
@@ -413,10 +417,10 @@ static int find_entry(DBusMessageIter *array, const char *key, DBusMessageIter *
                         return -EBADMSG;
                 if (strcmp(name, key) == 0) {
                         dbus_message_iter_recurse(&entry, ret_value);
-                        return 1;
+                        found = 1;
                 }
         }
-        return 0;
+        return found;
 }
 
 PUBLIC int bus1_dbus_read_entry(DBusMessageIter *iter, const char *key, const char *types, ...) {

@@ -22,7 +22,6 @@
 
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
-#include "libbus1/dbus/message.h"
 #include "libbus1/dbus/subscribe.h"
 
 struct name_watch {

@@ -68,6 +68,7 @@ TEXTS = [(re.compile(f'{sd_bus}|{bus1}'), f'<{meaning}>') for meaning, sd_bus, b
      r"Expected (?:no|interface|interface and member) parameters?|"
      r"Incorrect signature when setting property '\w+', expected 'v', got '[^']*'\.",
      r'\w+ takes arguments of signature "[^"]*", not "[^"]*"'),
+    ('name is taken', 'File exists', r'Another member owns the name [\w.]+'),
     ('no access', r'Access to [\w.]+\(\) not permitted\.', r'Access to [\w.]+ is not permitted'),
 )]
 

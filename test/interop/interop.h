@@ -23,7 +23,7 @@
 #define INTEROP_ERROR "org.bus1.Interop.Error.Asked"
 #define INTEROP_BIG (64U * 1024 * 1024)
 #define INTEROP_MANY 1000
-#define INTEROP_TIMEOUT_MS 30000
+#define INTEROP_TIMEOUT_MS 100000
 
 struct service;
 

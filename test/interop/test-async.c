@@ -319,6 +319,32 @@ START_TEST(errors_are_the_same) {
         ck_assert_str_eq(got.error, error.name);
         dbus_error_free(&error);
 
+        /* a name that is taken */
+        for (int i = 0; i < 2; i++) {
+                uint32_t flags = DBUS_NAME_FLAG_DO_NOT_QUEUE;
+
+                got_reset();
+                ck_assert_int_eq((i ? bus1_dbus_publish
+                                    : bus1_dbus_request_name)(client, NAME, flags, NULL, &error),
+                                 -EEXIST);
+                ck_assert_int_eq((i ? bus1_dbus_publish_async : bus1_dbus_request_name_async)(
+                                         client, NULL, NAME, flags, named, &got),
+                                 0);
+                UNTIL(got.n == 1);
+                ck_assert_str_eq(got.error, error.name);
+                ck_assert_str_eq(got.error, DBUS_ERROR_FILE_EXISTS);
+                ck_assert_uint_eq(got.result, 0);
+                dbus_error_free(&error);
+                ck_assert_int_eq((i ? bus1_dbus_publish_async : bus1_dbus_request_name_async)(
+                                         client, NULL, NAME, 0, named, &got),
+                                 0);
+                UNTIL(got.n == 2);
+                ck_assert_str_eq(got.error, "");
+                ck_assert_uint_eq(got.result, DBUS_REQUEST_NAME_REPLY_IN_QUEUE);
+                ck_assert_int_eq(bus1_dbus_release_name(client, NAME, NULL, NULL), 0);
+        }
+        got.n = 4;
+
         /* wrong arguments */
         ck_assert_int_eq(bus1_dbus_lookup_async(client, NULL, NULL, NULL, 0, found, &got), -EINVAL);
         ck_assert_int_eq(bus1_dbus_lookup_async(client, NULL, NAME, "x", 0, found, &got), -EINVAL);

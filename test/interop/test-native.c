@@ -471,6 +471,22 @@ START_TEST(published_name_can_be_replaced) {
         ck_assert_int_eq(bus1_dbus_publish(third, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, &result, NULL),
                          0);
         ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_EXISTS);
+        /* who does not look at the result is told nevertheless */
+        for (int i = 0; i < 4; i++) {
+                uint32_t flags = i & 1 ? DBUS_NAME_FLAG_DO_NOT_QUEUE : 0;
+                DBusError error = DBUS_ERROR_INIT;
+
+                ck_assert_int_eq((i & 2 ? bus1_dbus_publish
+                                        : bus1_dbus_request_name)(third, NAME, flags, NULL, &error),
+                                 flags ? -EEXIST : 0);
+                ck_assert_int_eq(dbus_error_is_set(&error), flags != 0);
+                if (flags)
+                        ck_assert_str_eq(error.name, DBUS_ERROR_FILE_EXISTS);
+                dbus_error_free(&error);
+                ck_assert_int_eq(bus1_dbus_release_name(third, NAME, &result, NULL), 0);
+                ck_assert_uint_eq(result, flags ? DBUS_RELEASE_NAME_REPLY_NOT_OWNER
+                                                : DBUS_RELEASE_NAME_REPLY_RELEASED);
+        }
         ck_assert_int_eq(
                 bus1_dbus_publish(third, NAME, DBUS_NAME_FLAG_REPLACE_EXISTING, &result, NULL), 0);
         ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
@@ -597,6 +613,79 @@ START_TEST(sd_event_runs_a_member) {
 }
 END_TEST
 
+static int free_client(sd_event_source *source, uint64_t usec, void *userdata) {
+        client = bus1_dbus_free(client);
+        return 0;
+}
+
+static int run_leave(struct bus1_dbus_message *m, void *userdata) {
+        service = bus1_dbus_free(service);
+        return 0;
+}
+
+/* Nobody has the source, so it ends with the bus. The loop ends later, or the program gives it up.
+ */
+START_TEST(sd_event_source_ends_with_its_bus) {
+        static const struct bus1_dbus_method methods[] = {{"Leave", "", "", run_leave, NULL}, {}};
+        static const struct bus1_dbus_interface interfaces[] = {{NAME, methods, NULL, NULL}, {}};
+        struct answer answer = {};
+        sd_event *event;
+        DBusMessage *m;
+
+        request();
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/leave", interfaces, NULL, NULL), 0);
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        ck_assert_int_eq(bus1_dbus_attach_event(service, event, 0, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_attach_event(client, event, 0, NULL), 0);
+        m = dbus_message_new_method_call(NAME, _i & 1 ? "/leave" : PATH, NAME,
+                                         _i & 1 ? "Leave" : "Where");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        while (!answer.done)
+                ck_assert_int_gt(sd_event_run(event, 10000000), 0);
+        ck_assert_int_eq(service == NULL, _i & 1);
+        if (_i & 1)
+                expect_error(answer, DBUS_ERROR_NO_REPLY);
+        else
+                expect_text(answer, PATH);
+        if (_i & 2) {
+                ck_assert_int_ge(sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, 0, 0,
+                                                            free_client, NULL),
+                                 0);
+                while (client)
+                        ck_assert_int_gt(sd_event_run(event, 10000000), 0);
+                /* the descriptor of the client may be that of another file by now */
+                ck_assert_int_ge(sd_event_run(event, 10000), 0);
+        }
+        sd_event_unref(event);
+        client = bus1_dbus_free(client);
+}
+END_TEST
+
+static unsigned n_freed;
+
+static void count_free(struct bus1_dbus *bus, void *userdata) {
+        ck_assert_ptr_eq(userdata, &n_freed);
+        ck_assert_int_ge(fcntl(bus1_dbus_get_fd(bus), F_GETFD), 0);
+        n_freed++;
+}
+
+START_TEST(functions_are_told_that_the_bus_is_freed) {
+        struct bus1_dbus_slot *slot;
+
+        n_freed = 0;
+        ck_assert_int_eq(bus1_dbus_add_free_handler(NULL, NULL, count_free, &n_freed), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_add_free_handler(client, NULL, NULL, &n_freed), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_add_free_handler(client, NULL, count_free, &n_freed), 0);
+        ck_assert_int_eq(bus1_dbus_add_free_handler(client, &slot, count_free, &n_freed), 0);
+        ck_assert_int_eq(bus1_dbus_add_free_handler(client, NULL, count_free, &n_freed), 0);
+        bus1_dbus_slot_free(slot);
+        ck_assert_uint_eq(n_freed, 0);
+        client = bus1_dbus_free(client);
+        ck_assert_uint_eq(n_freed, 2);
+}
+END_TEST
+
 /* Receivers see the sent signature, and get descriptors inside containers in their places. */
 START_TEST(fds_keep_their_places) {
         DBusMessageIter iter, array, entry, variant, inner;
@@ -699,6 +788,8 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, native_monitor_sees_and_has_no_rights);
         tcase_add_test(tcase, bus_without_bus1_is_told_apart);
         tcase_add_test(tcase, sd_event_runs_a_member);
+        tcase_add_loop_test(tcase, sd_event_source_ends_with_its_bus, 0, 4);
+        tcase_add_test(tcase, functions_are_told_that_the_bus_is_freed);
         tcase_add_test(tcase, fds_keep_their_places);
         suite_add_tcase(suite, tcase);
 

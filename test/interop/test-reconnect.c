@@ -591,6 +591,68 @@ START_TEST(name_was_taken_meanwhile) {
 }
 END_TEST
 
+static bool has_owner(const char *name) {
+        struct answer answer;
+        dbus_bool_t result;
+        DBusMessage *m;
+
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS,
+                                         "NameHasOwner");
+        dbus_message_append_args(m, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
+        answer = call_message(client, BUS1_DBUS_BUS, m);
+        ck_assert(dbus_message_get_args(answer.reply, NULL, DBUS_TYPE_BOOLEAN, &result,
+                                        DBUS_TYPE_INVALID));
+        dbus_message_unref(answer.reply);
+        return result;
+}
+
+/* The program gives its names back after so many steps of the way to the next bus. */
+START_TEST(name_is_released_on_the_way) {
+        bool is_taken = _i & 1, waits = _i & 2;
+        int n_steps = _i >> 2, r;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_request_name(service, SECOND, 0, NULL, NULL), 0);
+        restart(SIGKILL);
+        if (is_taken) {
+                ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+                ck_assert_int_eq(bus1_dbus_request_name(third, NAME, 0, NULL, NULL), 0);
+        }
+        for (int i = 0; i < n_steps; i++) {
+                bus1_dbus_wait(service, 1000);
+                ck_assert_int_ge(bus1_dbus_dispatch(service), 0);
+        }
+        if (service_told.n == 0) {
+                r = bus1_dbus_release_name(service, NAME, NULL, NULL);
+                ck_assert(r == 0 || r == -ENOTCONN);
+                r = waits ? bus1_dbus_release_name(service, SECOND, NULL, NULL)
+                          : bus1_dbus_release_name_async(service, NULL, SECOND, NULL, NULL);
+                ck_assert(r == 0 || r == -ENOTCONN);
+                until_told(1);
+                ck_assert_uint_eq(service_told.n_lost, 0);
+        } else { /* all was over before */
+                ck_assert_int_eq(bus1_dbus_release_name(service, NAME, NULL, NULL), 0);
+                ck_assert_int_eq(bus1_dbus_release_name(service, SECOND, NULL, NULL), 0);
+                until_told(1);
+        }
+        if (is_taken) {
+                third = bus1_dbus_free(third);
+                until_owner(NAME, NULL);
+        }
+        ck_assert(!has_owner(NAME));
+        ck_assert(!has_owner(SECOND));
+        restart(SIGTERM);
+        until_told(2);
+        ck_assert(!has_owner(NAME));
+        ck_assert(!has_owner(SECOND));
+        /* nothing is left of it that would keep the names from being requested */
+        publish();
+        restart(SIGTERM);
+        until_told(3);
+        ck_assert(has_owner(NAME));
+}
+END_TEST
+
 START_TEST(policy_refuses_now) {
         uint64_t handle;
 
@@ -1127,6 +1189,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, no_call_is_answered_under_the_new_identity);
         tcase_add_test(tcase, nothing_is_sent_before_all_is_there);
         tcase_add_loop_test(tcase, name_was_taken_meanwhile, 0, 2);
+        tcase_add_loop_test(tcase, name_is_released_on_the_way, 0, 4 * 12);
         tcase_add_test(tcase, policy_refuses_now);
         tcase_add_test(tcase, handle_of_a_lost_owner_ends);
         tcase_add_test(tcase, handle_of_a_late_owner_is_found);

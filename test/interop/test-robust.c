@@ -621,6 +621,61 @@ START_TEST(message_outlives_its_bus) {
 }
 END_TEST
 
+static int count_method(struct bus1_dbus_message *m, void *userdata) {
+        n_calls++;
+        return bus1_dbus_reply_args(m, DBUS_TYPE_INVALID);
+}
+
+static int count_signal(struct bus1_dbus_message *m, void *userdata) {
+        n_calls++;
+        return 0;
+}
+
+/*
+ * There is nothing to flush: what was sent has left the program. If it is much, a call to the bus
+ * makes sure that the bus has read it.
+ */
+START_TEST(what_was_sent_arrives_although_the_bus_is_freed) {
+        static const struct bus1_dbus_method methods[] = {{"Count", "", "", count_method, NULL},
+                                                          {}};
+        static const struct bus1_dbus_interface interfaces[] = {
+                {.name = NAME, .methods = methods},
+                {},
+        };
+        DBusMessage *call, *signal;
+        unsigned n_sent = 0, n;
+        uint64_t handle;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/count", interfaces, NULL, NULL), 0);
+        ck_assert_int_eq(
+                bus1_dbus_subscribe(service, "member='Last'", count_signal, NULL, NULL, NULL), 0);
+        signal = dbus_message_new_signal(PATH, NAME, "Last");
+        n_calls = 0;
+        for (unsigned round = 1; round <= 50; round++) {
+                n = round == 50 ? 2000 : 20;
+                ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+                handle = look_up(third, NAME, NULL);
+                for (unsigned i = 0; i < n; i++) {
+                        call = dbus_message_new_method_call(NAME, "/count", NAME, "Count");
+                        ck_assert_int_eq(bus1_dbus_send(third, i & 1 ? handle : BUS1_DBUS_BUS, call,
+                                                        NULL, 0),
+                                         0);
+                        dbus_message_unref(call);
+                        if (round & 1) /* the handle comes to be a direct one */
+                                turn();
+                        ck_assert_int_eq(bus1_dbus_emit(third, signal), 0);
+                }
+                if (n > 20)
+                        ck_assert_int_eq(bus1_dbus_release_name(third, NAME, NULL, NULL), 0);
+                third = bus1_dbus_free(third);
+                n_sent += 2 * n;
+                UNTIL(n_calls == n_sent);
+        }
+        dbus_message_unref(signal);
+}
+END_TEST
+
 static int call_within(struct bus1_dbus_message *m, void *userdata) {
         DBusMessage *call;
         int r;
@@ -767,6 +822,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, object_is_freed_in_its_method);
         tcase_add_test(tcase, bus_is_freed_in_its_callback);
         tcase_add_test(tcase, message_outlives_its_bus);
+        tcase_add_test(tcase, what_was_sent_arrives_although_the_bus_is_freed);
         tcase_add_test(tcase, handler_may_call_and_dispatch);
         tcase_add_test(tcase, released_handle_is_not_watched);
         suite_add_tcase(suite, tcase);

@@ -9,6 +9,8 @@
 
 #include "test/interop/async.h"
 
+#include <bus1/dbus-values.h>
+#include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -185,6 +187,93 @@ START_TEST(subscription_of_an_object_ends_in_its_function) {
 }
 END_TEST
 
+/* Who hears of what: by the handle of an object, and by a match rule */
+
+static char broadcast[256];
+
+static int hear_broadcast(struct bus1_dbus_message *m, void *userdata) {
+        size_t n = strlen(broadcast);
+
+        snprintf(broadcast + n, sizeof(broadcast) - n, "%s ", dbus_message_get_member(m->message));
+        return 0;
+}
+
+static const struct bus1_dbus_vtable value_vtable[] = {
+        BUS1_DBUS_VTABLE_START(0),
+        BUS1_DBUS_SIGNAL("Beep", "u", 0),
+        BUS1_DBUS_WRITABLE_PROPERTY("Value", "u", NULL, NULL, 0,
+                                    BUS1_DBUS_VTABLE_UNPRIVILEGED |
+                                            BUS1_DBUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        BUS1_DBUS_VTABLE_END,
+};
+
+static int set_value(uint32_t value) {
+        DBusMessage *m =
+                dbus_message_new_method_call(NAME, "/value", DBUS_INTERFACE_PROPERTIES, "Set");
+        DBusMessageIter iter;
+        struct answer answer;
+        int type;
+
+        dbus_message_iter_init_append(m, &iter);
+        ck_assert_int_eq(bus1_dbus_append(&iter, "ssv", NAME, "Value", "u", value), 0);
+        answer = call_message(client, BUS1_DBUS_BUS, m);
+        type = dbus_message_get_type(answer.reply);
+        dbus_message_unref(answer.reply);
+        return type == DBUS_MESSAGE_TYPE_METHOD_RETURN ? 0 : -EIO;
+}
+
+static void expect_both(int r, const char *by_handle, const char *by_rule) {
+        ck_assert_int_eq(r, 0);
+        expect_heard(by_handle);
+        ck_assert_str_eq(broadcast, by_rule);
+        broadcast[0] = 0;
+}
+
+START_TEST(signals_reach_those_that_the_pages_name) {
+        char *names[] = {(char *)"Value", NULL};
+        struct bus1_dbus_object *o, *manager;
+        struct bus1_dbus_slot *slot;
+        uint32_t value = 1;
+        uint64_t handle;
+
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/value", NULL, NULL, &o), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_interface(o, NAME, value_vtable, &value), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(o, &handle), 0);
+        subscribe_handle(client, give(service, client, handle), NULL, NULL, &slot);
+        ck_assert_str_eq(got.error, "");
+        ck_assert_int_eq(bus1_dbus_match_signal(third, NULL, NAME, NULL, NULL, NULL, hear_broadcast,
+                                                NULL, NULL),
+                         0);
+        /* signals of the object */
+        expect_both(
+                bus1_dbus_object_emit(o, NAME, "Beep", DBUS_TYPE_UINT32, &value, DBUS_TYPE_INVALID),
+                "Beep ", "Beep ");
+        expect_both(bus1_dbus_object_emit_values(o, NAME, "Beep", "u", 7U), "Beep ", "Beep ");
+        expect_both(bus1_dbus_object_emit_changed(o, NAME, "Value"), "PropertiesChanged ",
+                    "PropertiesChanged ");
+        expect_both(bus1_dbus_object_emit_properties_changed(o, NAME, "Value", NULL),
+                    "PropertiesChanged ", "PropertiesChanged ");
+        expect_both(bus1_dbus_object_emit_properties_changed_strv(o, NAME, names),
+                    "PropertiesChanged ", "PropertiesChanged ");
+        expect_both(bus1_dbus_emit_properties_changed(service, "/value", NAME, "Value", NULL),
+                    "PropertiesChanged ", "PropertiesChanged ");
+        expect_both(bus1_dbus_emit_properties_changed_strv(service, "/value", NAME, names),
+                    "PropertiesChanged ", "PropertiesChanged ");
+        expect_both(set_value(5), "PropertiesChanged ", "PropertiesChanged ");
+        ck_assert_uint_eq(value, 5);
+        /* signals of the program, also if they have the path of the object */
+        expect_both(bus1_dbus_emit_signal(service, "/value", NAME, "Beep", "u", 7U), "", "Beep ");
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/", NULL, NULL, &manager), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_manager(manager), 0);
+        settle();
+        broadcast[0] = 0;
+        expect_both(bus1_dbus_emit_object_added(service, "/value"), "", "InterfacesAdded ");
+        expect_both(bus1_dbus_emit_object_removed(service, "/value"), "", "InterfacesRemoved ");
+        bus1_dbus_slot_free(slot);
+}
+END_TEST
+
 static int get_number(struct bus1_dbus_object *o, DBusMessageIter *value, void *userdata) {
         int32_t number = 1;
 
@@ -196,6 +285,30 @@ static const struct bus1_dbus_interface property_interfaces[] = {
         {.name = NAME, .properties = properties},
         {},
 };
+
+/* Who leaves the bus does not announce the end of each of its objects. */
+START_TEST(objects_end_with_their_bus_without_a_signal) {
+        struct bus1_dbus_object *manager, *o;
+
+        ck_assert_int_eq(bus1_dbus_match_signal(client, NULL, bus1_dbus_get_unique_name(service),
+                                                NULL, NULL, NULL, hear, &got, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/", NULL, NULL, &manager), 0);
+        ck_assert_int_eq(bus1_dbus_object_add_manager(manager), 0);
+        for (int i = 0; i < 3; i++) {
+                char path[] = {'/', (char)('a' + i), 0};
+
+                ck_assert_int_eq(bus1_dbus_object_new(service, path, property_interfaces, NULL, &o),
+                                 0);
+        }
+        settle();
+        heard[0] = 0;
+        bus1_dbus_object_free(o);
+        expect_heard("InterfacesRemoved ");
+        service = bus1_dbus_free(service);
+        expect_heard("");
+}
+END_TEST
 
 /* Who is no member of a bus can serve and subscribe, too. */
 START_TEST(no_bus_is_needed) {
@@ -266,18 +379,34 @@ START_TEST(signals_of_a_handle_of_another_look_up) {
 }
 END_TEST
 
+static char *export_name, *export_path;
+
+static void export_handle(struct bus1_dbus *bus, uint64_t handle) {
+        ck_assert_int_eq(bus1_dbus_export(bus, handle, &export_name, &export_path, NULL), 0);
+}
+
+static void export_object(struct bus1_dbus_object *o) {
+        uint64_t handle;
+
+        ck_assert_int_eq(bus1_dbus_object_get_handle(o, &handle), 0);
+        export_handle(service, handle);
+}
+
+static void export_forget(void) {
+        free(export_name);
+        free(export_path);
+}
+
 /* The path of an export is a way to the object like any other: the policy holds, monitors see. */
 START_TEST(signals_of_an_exported_object) {
         struct bus1_dbus_slot *by_path, *by_handle;
-        char *name, *path;
         uint64_t handle;
 
-        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
-        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
-        expect_text(call(client, BUS1_DBUS_BUS, name, path, "Who", NULL),
+        export_object(object);
+        expect_text(call(client, BUS1_DBUS_BUS, export_name, export_path, "Who", NULL),
                     bus1_dbus_get_unique_name(client));
         ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
-        handle = give(client, third, look_up(client, name, path));
+        handle = give(client, third, look_up(client, export_name, export_path));
         subscribe_handle(third, handle, NAME, "Beep", &by_path);
         ck_assert_str_eq(got.error, "");
         emit_object(object, NAME, "Beep");
@@ -292,8 +421,128 @@ START_TEST(signals_of_an_exported_object) {
         ck_assert(!heard_sender);
         expect_text(call(client, object_handle, NULL, PATH, "Who", NULL), "nobody");
         bus1_dbus_slot_free(by_handle);
-        free(name);
-        free(path);
+        export_forget();
+}
+END_TEST
+
+/* The program that subscribes has looked up the path of the export itself. */
+START_TEST(signals_of_a_looked_up_export) {
+        struct bus1_dbus_object *o = object;
+        struct bus1_dbus_slot *slot;
+
+        /* the object has a path of its own, too */
+        if (_i)
+                ck_assert_int_eq(
+                        bus1_dbus_object_new(service, OTHER_PATH, member_interfaces, NULL, &o), 0);
+        export_object(o);
+        subscribe_handle(client, look_up(client, NAME, export_path), NAME, "Beep", &slot);
+        ck_assert_str_eq(got.error, "");
+        emit_object(o, NAME, "Beep");
+        emit_object(o, NAME, "Click");
+        emit(service, "Beep");
+        expect_heard("Beep ");
+        ck_assert(heard_sender);
+        ck_assert_int_eq(bus1_dbus_release_name(service, NAME, NULL, NULL), 0);
+        expect_heard("!UnknownObject ");
+        bus1_dbus_slot_free(slot);
+        export_forget();
+}
+END_TEST
+
+/* A member exports a handle that it was given. The signals are those of another member. */
+START_TEST(signals_of_an_export_of_another_member) {
+        struct bus1_dbus_slot *slot;
+
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        export_handle(client, _i ? look_up(client, NAME, PATH) : object_handle);
+        subscribe_handle(third, look_up(third, export_name, export_path), NAME, "Beep", &slot);
+        ck_assert_str_eq(got.error, "");
+        if (_i)
+                emit(service, "Beep");
+        else
+                emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        bus1_dbus_slot_free(slot);
+        export_forget();
+}
+END_TEST
+
+static char heard_path[256];
+
+static int hear_path(struct bus1_dbus_message *m, void *userdata) {
+        snprintf(heard_path, sizeof(heard_path), "%s", dbus_message_get_path(m->message));
+        return hear(m, userdata);
+}
+
+/*
+ * Who does not hold the handle does not hear of an object without a path, unless it is exported:
+ * then the path of the export is where everybody finds it.
+ */
+START_TEST(broadcasts_of_an_object_without_a_path) {
+        struct bus1_dbus_object *with_number;
+        char *first;
+
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_subscribe(third, "type='signal'", hear_path, &got, NULL, NULL),
+                         0);
+        heard_path[0] = 0;
+        emit_object(object, NAME, "Beep");
+        ck_assert_int_eq(bus1_dbus_object_emit_values(object, NAME, "Beep", "u", 1), 0);
+        ck_assert_int_eq(
+                bus1_dbus_object_new(service, NULL, property_interfaces, NULL, &with_number), 0);
+        ck_assert_int_eq(bus1_dbus_object_emit_changed(with_number, NAME, "Number"), 0);
+        expect_heard("");
+        /* it also emits before anybody can have the handle */
+        bus1_dbus_object_free(with_number);
+        export_object(object);
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep ");
+        ck_assert_str_eq(heard_path, export_path);
+        ck_assert(heard_sender);
+        first = export_path;
+        free(export_name);
+        export_object(object);
+        emit_object(object, NAME, "Beep");
+        expect_heard("Beep Beep ");
+        ck_assert_str_eq(heard_path, export_path);
+        ck_assert_str_ne(first, export_path);
+        free(first);
+        export_forget();
+}
+END_TEST
+
+/* A D-Bus program listens where it calls. */
+START_TEST(signals_of_an_export_for_a_rule) {
+        struct bus1_dbus_slot *slot;
+
+        export_object(object);
+        ck_assert_int_eq(bus1_dbus_match_signal(client, &slot, export_name, export_path, NAME,
+                                                "Beep", hear, &got, NULL),
+                         0);
+        emit_object(object, NAME, "Beep");
+        emit(service, "Beep");
+        expect_heard("Beep ");
+        bus1_dbus_slot_free(slot);
+        export_forget();
+}
+END_TEST
+
+/* Nobody exports from such a path but a native program. */
+START_TEST(signals_of_no_export) {
+        struct bus1_dbus_slot *slot;
+        struct owner a;
+
+        owner_open(&a, false);
+        owner_request(&a, OTHER, 0);
+        subscribe_handle(client, look_up(client, OTHER, "/org/bus1/exported/1"), NAME, "Beep",
+                         &slot);
+        ck_assert_str_eq(got.error, DBUS_ERROR_NOT_SUPPORTED);
+        bus1_dbus_slot_free(slot);
+        subscribe_handle(client, look_up(client, NAME, "/org/bus1/exported/1"), NAME, "Beep",
+                         &slot);
+        ck_assert_str_eq(got.error, DBUS_ERROR_UNKNOWN_OBJECT);
+        bus1_dbus_slot_free(slot);
+        owner_close(&a);
 }
 END_TEST
 
@@ -305,23 +554,19 @@ static void count_unreferenced(struct bus1_dbus_object *o, void *userdata) {
 
 /* Everybody can call an exported object, so it is not over when the last handle is. */
 START_TEST(exported_object_stays) {
-        char *name, *path;
-        uint64_t handle;
-
         n_unreferenced = 0;
-        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
-        ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &path, NULL), 0);
+        export_object(object);
         ck_assert_int_eq(bus1_dbus_object_set_unreferenced(object, count_unreferenced), 0);
         bus1_dbus_release(client, object_handle);
         settle();
-        expect_text(call(client, BUS1_DBUS_BUS, name, path, "Where", NULL), path);
+        expect_text(call(client, BUS1_DBUS_BUS, export_name, export_path, "Where", NULL),
+                    export_path);
         ck_assert_uint_eq(n_unreferenced, 0);
         bus1_dbus_object_free(object);
         settle();
-        expect_error(call(client, BUS1_DBUS_BUS, name, path, "Where", NULL),
+        expect_error(call(client, BUS1_DBUS_BUS, export_name, export_path, "Where", NULL),
                      DBUS_ERROR_UNKNOWN_OBJECT);
-        free(name);
-        free(path);
+        export_forget();
 }
 END_TEST
 
@@ -689,6 +934,11 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, signals_of_a_looked_up_name);
         tcase_add_test(tcase, signals_of_a_handle_of_another_look_up);
         tcase_add_test(tcase, signals_of_an_exported_object);
+        tcase_add_loop_test(tcase, signals_of_a_looked_up_export, 0, 2);
+        tcase_add_loop_test(tcase, signals_of_an_export_of_another_member, 0, 2);
+        tcase_add_test(tcase, signals_of_no_export);
+        tcase_add_test(tcase, broadcasts_of_an_object_without_a_path);
+        tcase_add_test(tcase, signals_of_an_export_for_a_rule);
         tcase_add_test(tcase, exported_object_stays);
         suite_add_tcase(suite, tcase);
 
@@ -697,6 +947,8 @@ static Suite *make_suite(void) {
         tcase_set_timeout(tcase, 120);
         tcase_add_test(tcase, signals_of_an_object_without_a_path);
         tcase_add_loop_test(tcase, subscription_of_an_object_ends_in_its_function, 0, 8);
+        tcase_add_test(tcase, objects_end_with_their_bus_without_a_signal);
+        tcase_add_test(tcase, signals_reach_those_that_the_pages_name);
         tcase_add_test(tcase, no_bus_is_needed);
         tcase_add_test(tcase, subscribing_waits_for_the_object);
         tcase_add_test(tcase, subscriptions_of_a_process_are_limited);

@@ -12,6 +12,7 @@
 #include "test/interop/scarce.h"
 
 #include <bus1/dbus-async.h>
+#include <bus1/dbus-lazy.h>
 #include <bus1/dbus-vtable.h>
 #include <errno.h>
 #include <expat.h>
@@ -87,7 +88,8 @@ static int BUS1_DBUS_run_add(struct bus1_dbus_message *m, void *userdata) {
         struct thing *thing = userdata;
         dbus_uint32_t n, sum;
 
-        dbus_message_get_args(m->message, NULL, DBUS_TYPE_UINT32, &n, DBUS_TYPE_INVALID);
+        dbus_message_get_args(bus1_dbus_message_get_dbus(m), NULL, DBUS_TYPE_UINT32, &n,
+                              DBUS_TYPE_INVALID);
         sum = thing->unumber + n;
         return bus1_dbus_reply_args(m, DBUS_TYPE_UINT32, &sum, DBUS_TYPE_INVALID);
 }
@@ -1404,6 +1406,7 @@ END_TEST
 
 static struct bus1_dbus_message *later;
 static int check_result, n_checks;
+static bool is_lazy; /* the service asks for messages without a DBusMessage */
 
 static int check(struct bus1_dbus_message *m, const char *interface, const char *member,
                  int capability, const struct bus1_dbus_credentials *credentials, void *userdata,
@@ -1412,6 +1415,8 @@ static int check(struct bus1_dbus_message *m, const char *interface, const char 
         ck_assert_ptr_eq(userdata, &thing);
         ck_assert_str_eq(interface, THING);
         ck_assert_int_eq(credentials->uid, 65534);
+        /* the library itself reads a call of Set */
+        ck_assert_int_eq(m->message == NULL, is_lazy && strcmp(member, "Level") != 0);
         if (strcmp(member, "Refuse") == 0)
                 ck_assert_int_eq(capability, 7);
         else
@@ -1453,12 +1458,20 @@ static void become_other_user(void) {
         ck_assert_int_eq(seteuid(0), 0);
 }
 
+static void be_lazy(bool lazy) {
+        is_lazy = lazy;
+        bus1_dbus_set_lazy_messages(service, lazy);
+        if (lazy)
+                publish(); /* what comes to the home node has its DBusMessage */
+}
+
 START_TEST(privileged_members_are_checked) {
-        sd_bus_message *reply = NULL;
+        sd_bus_message *reply = NULL, *set;
 
         if (getuid() != 0)
                 return; /* only root has another user */
         become_other_user();
+        be_lazy(_i);
         /* as on sd-bus */
         for (int i = 0; i < 2; i++) {
                 const char *destination = i == 0 ? NAME : REFERENCE;
@@ -1495,6 +1508,7 @@ START_TEST(privileged_members_are_checked) {
                 for (int t = 0; t < 20; t++)
                         turn_all();
                 ck_assert_ptr_null(reply);
+                ck_assert_int_eq(later->message == NULL, is_lazy);
                 ck_assert_int_eq(bus1_dbus_message_continue(later, result), 0);
                 ck_assert_int_eq(bus1_dbus_message_continue(later, result), -EALREADY);
                 later = bus1_dbus_message_unref(later);
@@ -1502,6 +1516,18 @@ START_TEST(privileged_members_are_checked) {
                 ck_assert_int_eq(sd_bus_message_is_method_error(reply, NULL), i > 0);
                 reply = sd_bus_message_unref(reply);
         }
+        set = new_call(NAME, ONE, PROPERTIES, "Set");
+        sd_bus_message_append(set, "ssv", THING, "Level", "u", 4);
+        sd_bus_call_async(asker, NULL, set, keep_reply, &reply, 0);
+        sd_bus_message_unref(set);
+        UNTIL_ALL(later);
+        ck_assert_int_eq(thing.level, 3);
+        ck_assert_int_eq(bus1_dbus_message_continue(later, BUS1_DBUS_CHECK_ALLOW), 0);
+        ck_assert_int_eq(thing.level, 4);
+        later = bus1_dbus_message_unref(later);
+        UNTIL_ALL(reply);
+        ck_assert(!sd_bus_message_is_method_error(reply, NULL));
+        reply = sd_bus_message_unref(reply);
         /* Meanwhile the object has gone. */
         sd_bus_call_method_async(asker, NULL, NAME, ONE, THING, "Offset", keep_reply, &reply, "");
         UNTIL_ALL(later);
@@ -1510,6 +1536,29 @@ START_TEST(privileged_members_are_checked) {
         later = bus1_dbus_message_unref(later);
         UNTIL_ALL(reply);
         ck_assert(sd_bus_message_is_method_error(reply, DBUS_ERROR_UNKNOWN_OBJECT));
+        reply = sd_bus_message_unref(reply);
+}
+END_TEST
+
+/* What waits for an answer of the check function outlives the bus, but is not run. */
+START_TEST(call_that_is_checked_later_outlives_the_bus) {
+        sd_bus_message *reply = NULL;
+
+        if (getuid() != 0)
+                return; /* only root has another user */
+        become_other_user();
+        be_lazy(_i);
+        bus1_dbus_set_check(service, check, &thing);
+        check_result = BUS1_DBUS_CHECK_LATER;
+        sd_bus_call_method_async(asker, NULL, NAME, ONE, THING, "Offset", keep_reply, &reply, "");
+        UNTIL_ALL(later);
+        service = bus1_dbus_free(service);
+        ck_assert_int_eq(bus1_dbus_message_continue(later, BUS1_DBUS_CHECK_ALLOW), -ENOTCONN);
+        ck_assert_int_eq(later->message == NULL, is_lazy);
+        ck_assert_str_eq(dbus_message_get_member(bus1_dbus_message_get_dbus(later)), "Offset");
+        later = bus1_dbus_message_unref(later);
+        UNTIL_ALL(reply);
+        ck_assert(sd_bus_message_is_method_error(reply, DBUS_ERROR_NO_REPLY));
         sd_bus_message_unref(reply);
 }
 END_TEST
@@ -1580,6 +1629,34 @@ START_TEST(privileged_members_of_exported_objects_are_checked) {
 }
 END_TEST
 
+/*
+ * A handle is the right to call, and an export of it is this right for all. The library knows the
+ * own handle of an object, but not a copy of it, which could be that of another object.
+ */
+START_TEST(export_of_a_copy_gives_its_right_to_all) {
+        struct bus1_transfer own = {}, copy = {};
+        uint64_t handle;
+        char *name, *path;
+
+        if (getuid() != 0)
+                return; /* only root has another user */
+        become_other_user();
+        ck_assert_int_eq(bus1_dbus_object_get_handle(thing.object, &handle), 0);
+        own.id = handle;
+        ck_assert_int_eq(bus1_client_transfer(bus1_dbus_get_client(service), NULL, 1, &own, &copy),
+                         0);
+        ck_assert_uint_ne(copy.id, handle);
+        for (int i = 0; i < 2; i++) {
+                ck_assert_int_eq(
+                        bus1_dbus_export(service, i ? copy.id : handle, &name, &path, NULL), 0);
+                ck_assert_str_eq(other_user_calls(path), i ? "" : DBUS_ERROR_ACCESS_DENIED);
+                free(name);
+                free(path);
+        }
+        ck_assert_str_eq(other_user_calls(ONE), DBUS_ERROR_ACCESS_DENIED);
+}
+END_TEST
+
 static char *exported_path;
 
 /* Another object takes the path of the exported one. */
@@ -1614,11 +1691,12 @@ START_TEST(call_that_was_checked_is_for_no_other_object) {
         ck_assert_int_eq(bus1_dbus_object_add_interface(exported, THING, thing_vtable, &thing), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(exported, &handle), 0);
         ck_assert_int_eq(bus1_dbus_export(service, handle, &name, &exported_path, NULL), 0);
+        be_lazy(_i & 2);
         bus1_dbus_set_check(service, check_and_replace, NULL);
-        check_result = _i ? BUS1_DBUS_CHECK_LATER : BUS1_DBUS_CHECK_ALLOW;
+        check_result = _i & 1 ? BUS1_DBUS_CHECK_LATER : BUS1_DBUS_CHECK_ALLOW;
         sd_bus_call_method_async(asker, NULL, NAME, exported_path, THING, "Offset", keep_reply,
                                  &reply, "");
-        if (_i) {
+        if (_i & 1) {
                 UNTIL_ALL(later);
                 replace_exported();
                 ck_assert_int_eq(bus1_dbus_message_continue(later, BUS1_DBUS_CHECK_ALLOW), 0);
@@ -1645,6 +1723,7 @@ static void setup_users(void) {
                 0);
         n_checks = 0;
         later = NULL;
+        be_lazy(false);
 }
 
 /* other clients */
@@ -2001,9 +2080,11 @@ static Suite *make_suite(void) {
         suite_add_tcase(suite, tcase);
         tcase_add_checked_fixture(users, setup_users, teardown);
         tcase_set_timeout(users, 60);
-        tcase_add_test(users, privileged_members_are_checked);
+        tcase_add_loop_test(users, privileged_members_are_checked, 0, 2);
+        tcase_add_loop_test(users, call_that_is_checked_later_outlives_the_bus, 0, 2);
         tcase_add_test(users, privileged_members_of_exported_objects_are_checked);
-        tcase_add_loop_test(users, call_that_was_checked_is_for_no_other_object, 0, 2);
+        tcase_add_test(users, export_of_a_copy_gives_its_right_to_all);
+        tcase_add_loop_test(users, call_that_was_checked_is_for_no_other_object, 0, 4);
         suite_add_tcase(suite, users);
         return suite;
 }

@@ -10,8 +10,10 @@
 
 #include "test/interop/members.h"
 
+#include <bus1/dbus-values.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FDS_MAX 16
@@ -186,6 +188,16 @@ static void reload(const char *rules) {
         m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS,
                                          "ReloadConfig");
         ck_assert_int_eq(bus1_dbus_call(service, BUS1_DBUS_BUS, m, NULL, 0, 10000, NULL, NULL), 0);
+        dbus_message_unref(m);
+}
+
+/* When this returns, the bus has handled what the client has sent before. */
+static void ping_bus(void) {
+        DBusMessage *m;
+
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_PEER,
+                                         "Ping");
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, NULL, NULL), 0);
         dbus_message_unref(m);
 }
 
@@ -527,6 +539,89 @@ START_TEST(pending_calls) {
 }
 END_TEST
 
+/* limits of bus1, statistics */
+
+static uint64_t n_fds_of_service(void) {
+        struct bus1_cmd_query query = {};
+
+        ck_assert_int_eq(bus1_client_query(bus1_dbus_get_client(service), &query), 0);
+        return query.n_fds;
+}
+
+/* Send the service what it does not receive, until nothing more goes into its queue. */
+static void fill_queue(int n_fds) {
+        DBusMessage *m = dbus_message_new_method_call(NAME, "/take", NAME, "Take");
+        uint64_t n, before;
+
+        append_fds(m, n_fds);
+        n = n_fds_of_service();
+        do {
+                before = n;
+                ck_assert_int_eq(bus1_dbus_send(client, BUS1_DBUS_BUS, m, NULL, 0), 0);
+                ping_bus();
+                n = n_fds_of_service();
+        } while (n > before);
+        dbus_message_unref(m);
+}
+
+START_TEST(queue_of_the_owner_is_full) {
+        DBusError error = DBUS_ERROR_INIT;
+        struct answer answer;
+        DBusMessage *m;
+
+        begin(_i);
+        fill_queue(FDS_MAX);
+        fill_queue(1);
+        m = dbus_message_new_method_call(NULL, "/take", NAME, "Take");
+        append_fds(m, 1);
+        ck_assert_int_eq(bus1_dbus_call(client, handle, m, NULL, 0, 10000, NULL, &error),
+                         _i == DIRECT ? -EDQUOT : -EREMOTEIO);
+        ck_assert_str_eq(error.name, DBUS_ERROR_LIMITS_EXCEEDED);
+        dbus_error_free(&error);
+        /* the bus has answered, although the owner has not received anything */
+        ck_assert_uint_eq(n_numbers, 0);
+        while (bus1_dbus_dispatch(service) > 0)
+                ;
+        ck_assert_uint_gt(n_numbers, 0);
+        answer = call_message(client, handle, m);
+        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_METHOD_RETURN);
+        dbus_message_unref(answer.reply);
+        expect_way(_i);
+}
+END_TEST
+
+/* A number that the bus has about the client. */
+static uint32_t statistic(const char *key) {
+        const char *name = bus1_dbus_get_unique_name(client);
+        struct bus1_dbus_message *reply;
+        DBusMessageIter iter;
+        uint32_t value;
+
+        ck_assert_int_eq(bus1_dbus_call_method(service, BUS1_DBUS_BUS, DBUS_SERVICE_DBUS,
+                                               DBUS_PATH_DBUS, "org.freedesktop.DBus.Debug.Stats",
+                                               "GetConnectionStats", NULL, &reply, "s", name),
+                         0);
+        ck_assert(dbus_message_iter_init(reply->message, &iter));
+        ck_assert_int_eq(bus1_dbus_read_entry(&iter, key, "u", &value), 1);
+        bus1_dbus_message_unref(reply);
+        return value;
+}
+
+START_TEST(statistics) {
+        struct answer answer;
+        DBusMessage *m;
+
+        begin(_i);
+        m = dbus_message_new_method_call(NULL, "/take", NAME, "Take");
+        append_bytes(m, 100000);
+        answer = call_message(client, handle, m);
+        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_METHOD_RETURN);
+        dbus_message_unref(answer.reply);
+        ck_assert_int_eq(statistic("PeakIncomingBytes") >= 100000, _i == ROUTED);
+        expect_way(_i);
+}
+END_TEST
+
 /* policy, monitors, ends */
 
 START_TEST(policy) {
@@ -606,6 +701,46 @@ START_TEST(owner_leaves) {
 }
 END_TEST
 
+/* a security module */
+
+static const char *fake_apparmor;
+
+static void setup_apparmor(void) {
+        ck_assert_int_eq(setenv("LD_PRELOAD", fake_apparmor, 1), 0);
+        setup();
+        unsetenv("LD_PRELOAD");
+}
+
+static bool has_feature(const char *feature) {
+        struct bus1_dbus_message *reply;
+        DBusMessageIter iter, value;
+        bool is_there = false;
+        char **features;
+
+        ck_assert_int_eq(bus1_dbus_call_method(client, BUS1_DBUS_BUS, DBUS_SERVICE_DBUS,
+                                               DBUS_PATH_DBUS, DBUS_INTERFACE_PROPERTIES, "Get",
+                                               NULL, &reply, "ss", DBUS_INTERFACE_DBUS, "Features"),
+                         0);
+        ck_assert(dbus_message_iter_init(reply->message, &iter));
+        ck_assert_int_eq(bus1_dbus_read_container(&iter, 'v', "as", &value), 0);
+        ck_assert_int_eq(bus1_dbus_read_strv(&value, &features), 0);
+        for (char **f = features; *f; f++)
+                is_there |= strcmp(*f, feature) == 0;
+        free(features);
+        bus1_dbus_message_unref(reply);
+        return is_there;
+}
+
+/* The bus has to see each message. */
+START_TEST(apparmor_keeps_calls_on_the_bus) {
+        ck_assert(has_feature("AppArmor"));
+        publish();
+        handle = look_up(client, NAME, NULL);
+        for (int i = 0; i < 200; i++)
+                expect_way(ROUTED);
+}
+END_TEST
+
 static Suite *make_suite(void) {
         Suite *suite = suite_create("ways");
         TCase *tcase = tcase_create("all");
@@ -629,13 +764,25 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(tcase, time_outs, 0, N_WAYS);
         tcase_add_loop_test(tcase, reply_timeout_of_the_bus, 0, N_WAYS);
         tcase_add_loop_test(tcase, pending_calls, 0, N_WAYS);
+        tcase_add_loop_test(tcase, queue_of_the_owner_is_full, 0, N_WAYS);
+        tcase_add_loop_test(tcase, statistics, 0, N_WAYS);
         tcase_add_loop_test(tcase, policy, 0, N_WAYS);
         tcase_add_loop_test(tcase, monitors, 0, N_WAYS);
         tcase_add_loop_test(tcase, owner_leaves, 0, N_WAYS);
         suite_add_tcase(suite, tcase);
+
+        if (!fake_apparmor)
+                return suite;
+        tcase = tcase_create("AppArmor");
+        tcase_add_checked_fixture(tcase, setup_apparmor, teardown);
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, apparmor_keeps_calls_on_the_bus);
+        suite_add_tcase(suite, tcase);
         return suite;
 }
 
+/* test-ways BUS1-BRIDGE [what makes the bus believe that there is AppArmor] */
 int main(int argc, char **argv) {
+        fake_apparmor = argc > 2 ? argv[2] : NULL;
         return run_suite(make_suite(), argc, argv);
 }

@@ -110,7 +110,7 @@ START_TEST(reply_dropped_becomes_no_reply) {
         setup_pair();
         B->callee_cookie = 5;
         call(7, 0);
-        ck_assert_int_eq(tell_reply_dropped(B->opened, NULL), 0);
+        ck_assert_int_eq(tell_reply_dropped(B->opened, NULL, NULL), 0);
         peer_expect_error(A, DRIVER_ERROR("NoReply"));
         ck_assert_uint_eq(A->inbox[A->n - 1].caller_cookie, 7);
         ck_assert_uint_eq(B->n_closed, 0);
