@@ -208,50 +208,66 @@ void match_keys_deinit(struct match_keys *keys) {
 
 /* text */
 
-static void format_key(FILE *f, bool *first, const char *key, const char *value) {
-        if (!value)
-                return;
-        fprintf(f, "%s%s='", *first ? "" : ",", key);
-        *first = false;
-        for (; *value; value++) {
-                if (*value == '\'')
-                        fputs("'\\''", f);
-                else
-                        fputc(*value, f);
-        }
-        fputc('\'', f);
+/* A text that is made twice: first only counted, while there is no memory for it. */
+struct text {
+        char *s;
+        size_t n;
+};
+
+static void put(struct text *text, const char *bytes, size_t n) {
+        if (text->s)
+                memcpy(text->s + text->n, bytes, n);
+        text->n += n;
 }
 
-char *match_keys_format(const struct match_keys *keys) {
-        static const char *const kinds[] = {"", "path", "namespace"};
-        bool first = true;
-        size_t n_text;
-        char *text;
-        FILE *f;
+static void put_key(struct text *text, const char *key, const char *value) {
+        const char *quote;
 
-        f = open_memstream(&text, &n_text);
-        if (!f)
-                return NULL;
-        format_key(f, &first, "type", types[keys->type]);
-        format_key(f, &first, "interface", keys->interface);
-        format_key(f, &first, "member", keys->member);
-        format_key(f, &first, "path", keys->path);
-        format_key(f, &first, "path_namespace", keys->path_namespace);
-        format_key(f, &first, "sender", keys->sender);
-        format_key(f, &first, "destination", keys->destination);
-        format_key(f, &first, "eavesdrop", keys->eavesdrop ? "true" : NULL);
+        if (!value)
+                return;
+        if (text->n > 0)
+                put(text, ",", 1);
+        put(text, key, strlen(key));
+        put(text, "='", 2);
+        for (; (quote = strchr(value, '\'')); value = quote + 1) {
+                put(text, value, (size_t)(quote - value));
+                put(text, "'\\''", 4);
+        }
+        put(text, value, strlen(value));
+        put(text, "'", 1);
+}
+
+static void put_keys(struct text *text, const struct match_keys *keys) {
+        static const char *const kinds[] = {"", "path", "namespace"};
+
+        put_key(text, "type", types[keys->type]);
+        put_key(text, "interface", keys->interface);
+        put_key(text, "member", keys->member);
+        put_key(text, "path", keys->path);
+        put_key(text, "path_namespace", keys->path_namespace);
+        put_key(text, "sender", keys->sender);
+        put_key(text, "destination", keys->destination);
+        put_key(text, "eavesdrop", keys->eavesdrop ? "true" : NULL);
         for (size_t i = 0; i < keys->n_args; i++) {
                 char key[32];
 
                 snprintf(key, sizeof(key), "arg%u%s", keys->args[i].index,
                          kinds[keys->args[i].kind]);
-                format_key(f, &first, key, keys->args[i].value);
+                put_key(text, key, keys->args[i].value);
         }
-        if (fclose(f) != 0) {
-                free(text);
+}
+
+char *match_keys_format(const struct match_keys *keys) {
+        struct text text = {};
+
+        put_keys(&text, keys);
+        text.s = malloc(text.n + 1);
+        if (!text.s)
                 return NULL;
-        }
-        return text;
+        text.n = 0;
+        put_keys(&text, keys);
+        text.s[text.n] = '\0';
+        return text.s;
 }
 
 /* matching */
