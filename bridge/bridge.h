@@ -43,6 +43,7 @@ struct bridge {
         /* to take over from the program that this process has executed before */
         int state_fd;  /* the document; -1: this is a first start */
         int old_fd;    /* that program; -1: there is no way back */
+        bool is_old;   /* this is that program: the new one could not take over */
         bool is_check; /* only see whether the document can be taken over */
         struct watch_before watch_before;
         struct state_load load;   /* the document, until it has been taken over */

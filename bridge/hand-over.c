@@ -216,6 +216,7 @@ void hand_over_end(struct bridge *bridge) {
         state_load_deinit(&bridge->load);
         close(bridge->state_fd);
         bridge->state_fd = -1;
+        bridge->is_old = bridge->old_fd < 0;
         if (bridge->old_fd >= 0)
                 close(bridge->old_fd);
         bridge->old_fd = -1;
@@ -232,5 +233,6 @@ int hand_over_wake(struct bridge *bridge) {
         waiting_wake(&bridge->bus);
         keep_error(&r,
                    driver_answer_match_rules(&bridge->bus, later_take(laters, LATER_MATCH_RULES)));
+        keep_error(&r, reexec_answer(later_take(laters, LATER_REEXECUTE), bridge->is_old));
         return r;
 }

@@ -208,6 +208,13 @@ static int reload_unasked(void *userdata) {
         return reload_asked(userdata, NULL);
 }
 
+/* bus.hooks.reexecute */
+static int reexec_asked(void *userdata, struct later *later) {
+        struct bridge *bridge = userdata;
+
+        return reexec_request(&bridge->reexec, later);
+}
+
 /* signals and time */
 
 static int handle_signal(struct loop_source *source, uint32_t events) {
@@ -221,7 +228,7 @@ static int handle_signal(struct loop_source *source, uint32_t events) {
                 return 0;
         }
         if (info.ssi_signo == SIGUSR2)
-                return reexec_request(&bridge->reexec);
+                return reexec_request(&bridge->reexec, NULL);
         watch_note(&bridge->watch);
         return reload_unasked(bridge);
 }
@@ -467,6 +474,7 @@ static int setup_bus(struct bridge *bridge) {
                 strcmp(bridge->options.config_file, BUS_CONFIG_SYSTEM) == 0;
         bridge->bus.hooks.process = bridge;
         bridge->bus.hooks.reload = reload_asked;
+        bridge->bus.hooks.reexecute = reexec_asked;
         bridge->bus.hooks.policy_is_old = policy_is_old;
         bridge->bus.hooks.files_have_changed = files_have_changed;
         bridge->bus.replies.set_timer = set_reply_timer;

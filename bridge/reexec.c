@@ -13,11 +13,15 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/container-of.h"
+#include "base/error.h"
 #include "bridge/base/log.h"
+#include "bridge/bus/later.h"
+#include "bridge/bus/tell.h"
 #include "bridge/daemon.h"
 #include "bridge/state/load.h"
 #include "bridge/state/save.h"
@@ -27,6 +31,7 @@
 #define REST_MAX (5 * NS_PER_S)   /* how long the bus may take to come to rest */
 #define CHECK_MAX (10 * NS_PER_S) /* how long the check may take */
 #define CHECKS_MAX 3
+#define NOT_DONE "The message bus does not execute its program again, and goes on: "
 
 /* phases */
 
@@ -36,22 +41,38 @@ static void finish(struct reexec *reexec) {
         loop_timer_cancel(reexec->loop, &reexec->timer);
 }
 
-/* The request has failed. Returns 0: the bus goes on. */
+/* Answer the callers; why is NULL if the program was executed again. */
+static int answer_all(struct later *list, const char *why) {
+        struct later *later, *next;
+        int fatal = 0;
+
+        DL_FOREACH_SAFE2(list, later, next, owner_next) {
+                keep_error(&fatal,
+                           why ? later_fail(later, DRIVER_ERROR("Failed"), NOT_DONE "%s", why)
+                               : later_reply(later));
+        }
+        return fatal;
+}
+
+/*
+ * The request has failed, and the bus goes on. Returns 0 or a negative errno that is fatal, because
+ * callers are told.
+ */
 __attribute__((format(printf, 2, 3))) static int give_up(struct reexec *reexec, const char *format,
                                                          ...) {
         char *why = NULL;
         va_list args;
+        int r;
 
         va_start(args, format);
         if (vasprintf(&why, format, args) < 0)
                 why = NULL;
         va_end(args);
-        log_write(reexec->log, LOG_LEVEL_ERROR,
-                  "The message bus does not execute its program again, and goes on: %s",
-                  why ?: "no memory");
-        free(why);
+        log_write(reexec->log, LOG_LEVEL_ERROR, NOT_DONE "%s", why ?: "no memory");
         finish(reexec);
-        return 0;
+        r = answer_all(steal_ptr(&reexec->laters), why ?: "no memory");
+        free(why);
+        return r;
 }
 
 static int come_to_rest(void *userdata);
@@ -78,19 +99,18 @@ static int expired(struct loop_timer *timer) {
 
 /* the document */
 
-/* Returns the document, or -1 after give_up(). */
-static int write_document(struct reexec *reexec, struct state_save *save) {
-        int fd = -1;
+/* *ret_fd is the document, or -1 after give_up(), whose result is returned. */
+static int write_document(struct reexec *reexec, struct state_save *save, int *ret_fd) {
+        *ret_fd = -1;
 
         state_save_init(save, reexec->program);
         reexec->save(reexec->userdata, save);
-        if (state_save_finish(save, &fd) == 0)
-                return fd;
-        give_up(reexec, "%s%s",
-                save->error == -EOPNOTSUPP ? "this cannot be handed over yet: "
-                                           : "its state cannot be written: ",
-                save->error_text ?: "no memory");
-        return -1;
+        if (state_save_finish(save, ret_fd) == 0)
+                return 0;
+        return give_up(reexec, "%s%s",
+                       save->error == -EOPNOTSUPP ? "this cannot be handed over yet: "
+                                                  : "its state cannot be written: ",
+                       save->error_text ?: "no memory");
 }
 
 /* the check */
@@ -159,12 +179,12 @@ static int check_document(struct reexec *reexec, const struct state_fds *fds, in
 static int save_and_check(struct reexec *reexec) {
         struct state_save save;
         CLEANUP_CLOSE int document = -1;
-        int r = 0;
+        int r;
 
         if (++reexec->n_checks > CHECKS_MAX)
                 return give_up(reexec, "its configuration changes again and again");
         reexec->n_changes = reexec->count_changes(reexec->userdata);
-        document = write_document(reexec, &save);
+        r = write_document(reexec, &save, &document);
         if (document >= 0)
                 r = check_document(reexec, &save.fds, document);
         state_save_deinit(&save);
@@ -206,19 +226,19 @@ static int save_and_execute(struct reexec *reexec) {
         CLEANUP_CLOSE int old = open(SELF, O_PATH | O_CLOEXEC);
         struct state_save save;
         CLEANUP_CLOSE int document = -1;
-        int r, result = 0;
+        int r, k;
 
         if (old < 0)
                 return give_up(reexec, SELF ": %s", strerror(errno));
-        document = write_document(reexec, &save);
+        r = write_document(reexec, &save, &document);
         if (document >= 0) {
                 reexec->begins(reexec->userdata);
-                r = execute(reexec, &save.fds, document, old);
-                give_up(reexec, "%s: %s", reexec->path, strerror(-r));
-                result = reexec->goes_on(reexec->userdata);
+                k = execute(reexec, &save.fds, document, old);
+                r = reexec->goes_on(reexec->userdata);
+                keep_error(&r, give_up(reexec, "%s: %s", reexec->path, strerror(-k)));
         }
         state_save_deinit(&save);
-        return result;
+        return r;
 }
 
 /* loop.between */
@@ -250,22 +270,36 @@ void reexec_init(struct reexec *reexec) {
 }
 
 void reexec_deinit(struct reexec *reexec) {
+        struct later *later, *next;
+
         if (reexec->loop && reexec->timer.index)
                 loop_timer_cancel(reexec->loop, &reexec->timer);
         if (reexec->child)
                 kill(child_pid(reexec->child), SIGKILL);
         reexec->child = child_forget(reexec->child);
+        DL_FOREACH_SAFE2(reexec->laters, later, next, owner_next) {
+                later_free(later);
+        }
+        reexec->laters = NULL;
         free(reexec->path);
         reexec->path = NULL;
 }
 
-int reexec_request(struct reexec *reexec) {
+int reexec_request(struct reexec *reexec, struct later *later) {
+        if (later)
+                DL_APPEND2(reexec->laters, later, owner_prev, owner_next);
         if (reexec->phase != REEXEC_IDLE)
                 return 0;
         if (!reexec->path)
                 return give_up(reexec, "the path of its program is not known, without /proc");
         reexec->n_checks = 0;
         return wait_for_rest(reexec, REEXEC_SAVE);
+}
+
+int reexec_answer(struct later *list, bool is_old) {
+        return answer_all(list, is_old ? "the new program has passed its check, but could not take "
+                                         "over; it has logged why"
+                                       : NULL);
 }
 
 /* the other side */

@@ -17,6 +17,7 @@
  *                         the configuration have changed, too, everything begins anew
  *        execve()         with the document in $BUS1_BRIDGE_STATE
  *      reexec_take()      the new program finds the document
+ *      reexec_answer()    it has taken over, and answers those who have asked for it
  *      reexec_fall_back() it cannot take over after all: it executes the old program again
  */
 
@@ -26,6 +27,7 @@
 #include "bridge/activation/child.h"
 #include "bridge/base/loop.h"
 
+struct later;
 struct log;
 struct state_save;
 
@@ -47,6 +49,7 @@ struct reexec {
         uint64_t n_changes; /* count_changes() when the check began */
         unsigned n_checks;  /* of this request */
         struct child *child;
+        struct later *laters; /* of those who have asked by a call: they are told of a failure */
         struct loop_timer timer;
         /*
          * Is nothing under way that a document cannot describe? It is called in each turn. 1: yes,
@@ -66,8 +69,17 @@ struct reexec {
 /* Look up the path of the program, unless reexec->path is set. Call it before the user changes. */
 void reexec_init(struct reexec *reexec);
 void reexec_deinit(struct reexec *reexec);
-/* Begin, unless it is under way. What becomes of it is in the log. */
-int reexec_request(struct reexec *reexec);
+/*
+ * Begin, unless it is under way. What becomes of it is in the log. later, if not NULL, fails if the
+ * bus goes on with this program. Otherwise it is in the document, like all deferred answers.
+ * Returns 0 or a negative errno that is fatal, like what runs in the loop.
+ */
+int reexec_request(struct reexec *reexec, struct later *later);
+/*
+ * The document has been taken over: answer the calls in it that have asked for that. is_old: by the
+ * program of before (reexec_fall_back()), which is a failure. The list (owner_next) is used up.
+ */
+int reexec_answer(struct later *list, bool is_old);
 
 /*
  * The beginning of a program: *ret_state_fd is the document that this process has written before it

@@ -89,6 +89,11 @@ struct bus_hooks {
          */
         int (*reload)(void *process, struct later *later);
         /*
+         * Reexecute: the process executes its program again. The deferred answer `later` is sent by
+         * the next program, or is an error if there is none. A negative errno is fatal.
+         */
+        int (*reexecute)(void *process, struct later *later);
+        /*
          * Is the policy in force older than its files, as far as can be seen without waiting? Then
          * the process reads the files as soon as it may, and calls docket_judge_all() afterwards.
          */

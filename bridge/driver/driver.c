@@ -208,7 +208,7 @@ int driver_add_interfaces(struct bus *bus) {
                 &driver_interface_dbus,           &driver_interface_properties,
                 &driver_interface_introspectable, &driver_interface_monitoring,
                 &driver_interface_stats,          &driver_interface_peer,
-                &driver_interface_policy,
+                &driver_interface_policy,         &driver_interface_manager,
         };
         int r;
 

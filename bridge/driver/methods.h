@@ -38,6 +38,7 @@ extern const struct driver_interface driver_interface_peer;
 extern const struct driver_interface driver_interface_monitoring;
 extern const struct driver_interface driver_interface_stats;
 extern const struct driver_interface driver_interface_policy;
+extern const struct driver_interface driver_interface_manager;
 
 /* Do the security modules let the caller eavesdrop? 0 or DRIVER_CALL_FAILED. */
 int driver_check_eavesdrop(struct driver_call *call);

@@ -371,7 +371,7 @@ static int get_stage(struct connection *connection, struct state_load *load) {
         uint32_t state = 0, mechanism = 0;
 
         state_get_u32(load, "mechanism", &mechanism);
-        if (state_get_below(load, "state", CONNECTION_DRAINING + 1, &state) < 0)
+        if (state_get_below(load, "state", CONNECTION_LEAVING + 1, &state) < 0)
                 return load->error;
         connection->state = state;
         connection->sasl.mechanism = mechanism;
@@ -386,6 +386,7 @@ static int get_stage(struct connection *connection, struct state_load *load) {
                 connection_set_identity(connection);
                 return 0;
         case CONNECTION_ANCHOR:
+        case CONNECTION_LEAVING:
                 break;
         }
         return state_fail(load, "state", "this bus cannot take over native programs");

@@ -47,8 +47,8 @@ struct state_load {
         pid_t pid;             /* of the process that wrote it */
         struct wire_string program;
         /*
-         * The document comes from this process or has been checked: the bodies of stored messages
-         * are not checked again.
+         * The document comes from this process: its descriptors are open and of the right types,
+         * and the bodies of stored messages are not checked again.
          */
         bool is_trusted;
         /*

@@ -150,16 +150,27 @@ void bus_start_with(struct bench_bus *bus, enum bus_kind kind, const char *binar
         }
 }
 
-void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
-               const struct bench_policy *policy) {
+static void start(struct bench_bus *bus, enum bus_kind kind, const char *binary,
+                  const char *directory, const struct bench_policy *policy, const char *log) {
         const struct bench_config config = {
                 .policy = policy,
                 .type = "session",
                 .elements = bench_limits,
+                .log = log,
                 .broker = {"1000000000", "60000", "1000000", "10000000"},
         };
 
         bus_start_with(bus, kind, binary, directory, &config);
+}
+
+void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
+               const struct bench_policy *policy) {
+        start(bus, kind, binary, directory, policy, NULL);
+}
+
+void bus_start_silently(struct bench_bus *bus, enum bus_kind kind, const char *binary,
+                        const char *directory, const struct bench_policy *policy) {
+        start(bus, kind, binary, directory, policy, "/dev/null");
 }
 
 void bus_stop(struct bench_bus *bus) {

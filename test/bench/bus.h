@@ -68,6 +68,9 @@ void bus_start_with(struct bench_bus *bus, enum bus_kind kind, const char *binar
  */
 void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
                const struct bench_policy *policy);
+/* The same, without a log. */
+void bus_start_silently(struct bench_bus *bus, enum bus_kind kind, const char *binary,
+                        const char *directory, const struct bench_policy *policy);
 void bus_stop(struct bench_bus *bus);
 /* CPU time of all threads of the process bus->pid, in nanoseconds. */
 uint64_t bus_cpu(const struct bench_bus *bus);

@@ -16,7 +16,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,19 +300,6 @@ static struct outcome run_once(struct bench_bus *bus, const char *directory, uin
         return outcome;
 }
 
-/* Start a bus whose stderr is /dev/null: its log lines would be about refused messages. */
-static void start_silently(struct bench_bus *bus, enum bus_kind kind, const char *binary,
-                           const char *directory, const struct bench_policy *policy) {
-        int saved = fcntl(2, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-        if (saved < 0 || null < 0 || dup2(null, 2) < 0)
-                raw_fail("no descriptors");
-        close(null);
-        bus_start(bus, kind, binary, directory, policy);
-        dup2(saved, 2);
-        close(saved);
-}
-
 static void measure(enum bus_kind kind, const char *binary, const char *directory,
                     uint64_t n_messages, unsigned n_reloads) {
         struct outcome peace, reloads;
@@ -328,7 +314,8 @@ static void measure(enum bus_kind kind, const char *binary, const char *director
         write_policy(own, false);
         write_rules(own);
         policy.file = file;
-        start_silently(&bus, kind, binary, own, &policy);
+        /* log lines would be about refused messages */
+        bus_start_silently(&bus, kind, binary, own, &policy);
         if (!bus.available) {
                 printf("%s: %s\n", bus.name, bus.why_not);
                 return;

@@ -40,8 +40,11 @@ def offered(line, wordbreaks='', **popen):
 
 @test
 def commands_are_offered():
-    equal(offered('bus1ctl '), ['policy', 'state', 'switch', '--help', '--version'])
+    equal(offered('bus1ctl '), ['policy', 'reexec', 'state', 'switch', '--help', '--version'])
     equal(offered('bus1ctl s'), ['state', 'switch'])
+    equal(offered('bus1ctl r'), ['reexec'])
+    equal(offered('bus1ctl reexec '), [])
+    equal(offered('bus1ctl reexec --session --sy'), ['--system'])
     equal(offered('bus1ctl state '), ['show'])
     equal(offered('bus1ctl state show --'), [])
     equal(offered('/usr/bin/bus1ctl --v'), ['--version'])
@@ -65,7 +68,7 @@ def options_of_usage(command):
 
 @test
 def the_options_are_those_of_the_usage():
-    for command in ('policy check', 'policy explain', 'switch'):
+    for command in ('policy check', 'policy explain', 'reexec', 'switch'):
         got = offered(f'bus1ctl {command} --')
         equal({option.rstrip('=') for option in got}, options_of_usage(command), command)
         equal(offered(f'bus1ctl {command} x --'), got)

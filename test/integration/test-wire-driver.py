@@ -466,7 +466,8 @@ DIFFERENCES = {
         ("Interfaces: v (['org.freedesktop.DBus.Monitoring', "
          "'org.freedesktop.DBus.Debug.Stats'],)",
          ["Interfaces: v (['org.freedesktop.DBus.Monitoring', 'org.freedesktop.DBus.Debug.Stats', "
-          "'org.bus1.Bridge1.Policy', 'org.bus1.Bridge1'],)"], 'our own interfaces'),
+          "'org.bus1.Bridge1.Policy', 'org.bus1.Bridge1.Manager', "
+          "'org.bus1.Bridge1'],)"], 'our own interfaces'),
     ],
     'credentials_of_the_bus': [
         ('ProcessID=bus UnixUserID=own', ['ProcessID=bus UnixGroupIDs=True UnixUserID=own'],

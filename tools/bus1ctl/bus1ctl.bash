@@ -106,7 +106,7 @@ _bus1ctl() {
 
         case "${words[*]:0:2}" in
         '')
-                _bus1ctl_reply "$current" 'policy state switch --help --version'
+                _bus1ctl_reply "$current" 'policy reexec state switch --help --version'
                 return 0
                 ;;
         'policy check')
@@ -121,6 +121,10 @@ _bus1ctl() {
         policy)
                 _bus1ctl_reply "$current" 'check explain'
                 return 0
+                ;;
+        reexec*)
+                words=("${words[@]:1}")
+                options='--system --session --address'
                 ;;
         'state show')
                 words=("${words[@]:2}")
@@ -148,6 +152,7 @@ _bus1ctl() {
         fi
         _bus1ctl_find_question "${words[@]}"
         case $options in
+        --system*) ;;
         --back*) [[ ${question[*]} ]] || _bus1ctl_reply "$current" 'system user all' ;;
         *--matching*)
                 if [[ ${question[*]} ]]; then

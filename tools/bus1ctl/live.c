@@ -46,19 +46,43 @@ int live_open(const struct live_bus *which, sd_bus **ret_bus) {
                               which->is_session ? "session" : "system", strerror(-r));
 }
 
-static int report_call_error(const sd_bus_error *error, int r) {
+/* Does the bus say that it does not have the interface? Its policy may deny the interface, too. */
+static bool lacks(sd_bus *bus, const char *interface) {
+        char **names = NULL;
+        bool is_there = false;
+
+        if (sd_bus_get_property_strv(bus, DRIVER, DRIVER_PATH, DRIVER, "Interfaces", NULL, &names) <
+            0)
+                return false;
+        for (char **name = names; name && *name; name++) {
+                is_there = is_there || strcmp(*name, interface) == 0;
+                free(*name);
+        }
+        free(names);
+        return !is_there;
+}
+
+int live_report_error(sd_bus *bus, const char *interface, const char *action,
+                      const sd_bus_error *error, int r) {
+        bool is_denied = sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED);
+
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_INTERFACE) ||
             sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD) ||
-            sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT))
+            sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT) ||
+            (is_denied && lacks(bus, interface)))
                 return report_failure(
-                        "the bus has no " POLICY_INTERFACE
-                        ": it is another bus than bus1-bridge, or an old bus1-bridge");
-        if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-                return report_failure(
-                        "only root and the user that the bus runs as may ask about its policy, and "
-                        "only if the policy lets them call " POLICY_INTERFACE ": %s",
-                        error->message);
+                        "the bus has no %s: it is another bus than bus1-bridge, or an old "
+                        "bus1-bridge",
+                        interface);
+        if (is_denied)
+                return report_failure("only root and the user that the bus runs as may %s, and "
+                                      "only if the policy lets them call %s: %s",
+                                      action, interface, error->message);
         return report_failure("the bus does not answer: %s", error->message ?: strerror(-r));
+}
+
+static int report_call_error(sd_bus *bus, const sd_bus_error *error, int r) {
+        return live_report_error(bus, POLICY_INTERFACE, "ask about its policy", error, r);
 }
 
 static int report_bad_answer(int r) {
@@ -150,7 +174,7 @@ int live_explain(sd_bus *bus, const char *client, const struct who *who, char **
                 return report_failure("cannot put the question into a message: %s", strerror(-r));
         r = sd_bus_call(bus, m, 0, &error, &reply);
         if (r < 0)
-                return report_call_error(&error, r);
+                return report_call_error(bus, &error, r);
         r = read_answer(reply, &answer, &context);
         if (r < 0)
                 return report_bad_answer(r);
@@ -202,7 +226,7 @@ int live_get_sources(sd_bus *bus, struct live_sources *ret_sources) {
         r = sd_bus_call_method(bus, DRIVER, DRIVER_PATH, POLICY_INTERFACE, "GetSources", &error,
                                &reply, NULL);
         if (r < 0)
-                return report_call_error(&error, r);
+                return report_call_error(bus, &error, r);
         r = read_sources(reply, &sources);
         if (r < 0)
                 return report_bad_answer(r);

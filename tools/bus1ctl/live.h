@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Live - questions to a running bus, through its interface org.bus1.Bridge1.Policy
+ * Live - calls to a running bus, and questions through its interface org.bus1.Bridge1.Policy
  *
  * Functions that can fail return 0, or print a message on standard error and return an exit status.
  */
@@ -34,6 +34,12 @@ struct live_bus {
 };
 
 int live_open(const struct live_bus *which, sd_bus **ret_bus);
+/*
+ * Report why a method of this interface of the bus has failed, with a result r of sd_bus_call().
+ * The action says what only some users may do. Returns STATUS_FAILED.
+ */
+int live_report_error(sd_bus *bus, const char *interface, const char *action,
+                      const sd_bus_error *error, int r);
 /* Ask about the connection of a client, or, if client is NULL, about one of the given user. */
 int live_explain(sd_bus *bus, const char *client, const struct who *who, char **words,
                  bool matching, struct answer *ret_answer, struct live_context *ret_context);

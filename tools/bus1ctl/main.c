@@ -16,7 +16,8 @@ static const char usage[] =
         "       bus1ctl policy explain [--json] [--matching] --live\n"
         "               [--system|--session|--address ADDRESS]\n"
         "               --client NAME|--user USER [--group GROUP]... QUESTION\n"
-        "       " STATE_USAGE "       " SWITCH_USAGE "       bus1ctl --help | --version\n"
+        "       " REEXEC_USAGE "       " STATE_USAGE "       " SWITCH_USAGE
+        "       bus1ctl --help | --version\n"
         "\n"
         "questions:\n"
         "  connect\n"
@@ -37,9 +38,8 @@ int main(int argc, char *argv[]) {
                 const char *group, *name; /* a command without a group has only the first */
                 int (*run)(int argc, char *argv[]);
         } commands[] = {
-                {"policy", "check", policy_check_main},
-                {"policy", "explain", policy_explain_main},
-                {"state", "show", state_show_main},
+                {"policy", "check", policy_check_main}, {"policy", "explain", policy_explain_main},
+                {"reexec", NULL, reexec_main},          {"state", "show", state_show_main},
                 {"switch", NULL, switch_main},
         };
 

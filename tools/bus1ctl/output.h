@@ -22,8 +22,11 @@ enum {
 /* The commands parse their own options and return an exit status. */
 int policy_check_main(int argc, char *argv[]);
 int policy_explain_main(int argc, char *argv[]);
+int reexec_main(int argc, char *argv[]);
 int state_show_main(int argc, char *argv[]);
 int switch_main(int argc, char *argv[]);
+
+#define REEXEC_USAGE "bus1ctl reexec [--system|--session|--address ADDRESS]\n"
 
 #define STATE_USAGE "bus1ctl state show FILE\n"
 
