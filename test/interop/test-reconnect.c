@@ -606,6 +606,11 @@ static bool has_owner(const char *name) {
         return result;
 }
 
+/* A call that learns itself that the bus has gone fails with ECONNRESET. */
+static bool has_gone(int r) {
+        return r == -ENOTCONN || r == -ECONNRESET;
+}
+
 /* The program gives its names back after so many steps of the way to the next bus. */
 START_TEST(name_is_released_on_the_way) {
         bool is_taken = _i & 1, waits = _i & 2;
@@ -624,10 +629,10 @@ START_TEST(name_is_released_on_the_way) {
         }
         if (service_told.n == 0) {
                 r = bus1_dbus_release_name(service, NAME, NULL, NULL);
-                ck_assert(r == 0 || r == -ENOTCONN);
+                ck_assert(r == 0 || has_gone(r));
                 r = waits ? bus1_dbus_release_name(service, SECOND, NULL, NULL)
                           : bus1_dbus_release_name_async(service, NULL, SECOND, NULL, NULL);
-                ck_assert(r == 0 || r == -ENOTCONN);
+                ck_assert(r == 0 || has_gone(r));
                 until_told(1);
                 ck_assert_uint_eq(service_told.n_lost, 0);
         } else { /* all was over before */
