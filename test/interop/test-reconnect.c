@@ -1194,7 +1194,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, no_call_is_answered_under_the_new_identity);
         tcase_add_test(tcase, nothing_is_sent_before_all_is_there);
         tcase_add_loop_test(tcase, name_was_taken_meanwhile, 0, 2);
-        tcase_add_loop_test(tcase, name_is_released_on_the_way, 0, 4 * 12);
+        tcase_add_loop_test(tcase, name_is_released_on_the_way, 0, 4 * 8);
         tcase_add_test(tcase, policy_refuses_now);
         tcase_add_test(tcase, handle_of_a_lost_owner_ends);
         tcase_add_test(tcase, handle_of_a_late_owner_is_found);
