@@ -84,6 +84,9 @@ static int peer_dispatch(struct loop_source *source, uint32_t events) {
         return r < 0 ? r : 0;
 }
 
+/* Messages that the bus receives when a program leaves, even if its slice is over. */
+#define LEAVE_RECEIVE_MIN 4
+
 /*
  * Usually nothing, or little, is in the queue before the mark. Then the session ends at once: who
  * knows that the program has ended finds its names free.
@@ -95,7 +98,8 @@ static int hook_session_leave(void *userdata, struct native_session *session) {
         int r = 0;
 
         native_session_mark(session);
-        while (!session->close_reason && i++ < NATIVE_RECEIVE_BUDGET && loop_now() < end) {
+        while (!session->close_reason && i < NATIVE_RECEIVE_BUDGET &&
+               (i++ < LEAVE_RECEIVE_MIN || loop_now() < end)) {
                 r = native_receive(native);
                 if (r <= 0)
                         break;

@@ -606,6 +606,11 @@ static bool has_owner(const char *name) {
         return result;
 }
 
+/* A call that learns itself that the bus has gone fails with ECONNRESET. */
+static bool has_gone(int r) {
+        return r == -ENOTCONN || r == -ECONNRESET;
+}
+
 /* The program gives its names back after so many steps of the way to the next bus. */
 START_TEST(name_is_released_on_the_way) {
         bool is_taken = _i & 1, waits = _i & 2;
@@ -624,10 +629,10 @@ START_TEST(name_is_released_on_the_way) {
         }
         if (service_told.n == 0) {
                 r = bus1_dbus_release_name(service, NAME, NULL, NULL);
-                ck_assert(r == 0 || r == -ENOTCONN);
+                ck_assert(r == 0 || has_gone(r));
                 r = waits ? bus1_dbus_release_name(service, SECOND, NULL, NULL)
                           : bus1_dbus_release_name_async(service, NULL, SECOND, NULL, NULL);
-                ck_assert(r == 0 || r == -ENOTCONN);
+                ck_assert(r == 0 || has_gone(r));
                 until_told(1);
                 ck_assert_uint_eq(service_told.n_lost, 0);
         } else { /* all was over before */
@@ -1189,7 +1194,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, no_call_is_answered_under_the_new_identity);
         tcase_add_test(tcase, nothing_is_sent_before_all_is_there);
         tcase_add_loop_test(tcase, name_was_taken_meanwhile, 0, 2);
-        tcase_add_loop_test(tcase, name_is_released_on_the_way, 0, 4 * 12);
+        tcase_add_loop_test(tcase, name_is_released_on_the_way, 0, 4 * 8);
         tcase_add_test(tcase, policy_refuses_now);
         tcase_add_test(tcase, handle_of_a_lost_owner_ends);
         tcase_add_test(tcase, handle_of_a_late_owner_is_found);
