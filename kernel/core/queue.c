@@ -12,19 +12,6 @@
 /* number of entries to remove or make final before other threads get the lock */
 #define BUS1_QUEUE_BATCH 64
 
-static struct bus1_queue_entry *bus1_queue_entry_from_rb(struct rb_node *rb)
-{
-	return rb_entry(rb, struct bus1_queue_entry, rb);
-}
-
-static bool bus1_queue_entry_before(const struct bus1_queue_entry *a,
-				    const struct bus1_queue_entry *b)
-{
-	if (a->timestamp != b->timestamp)
-		return a->timestamp < b->timestamp;
-	return a->tx != b->tx ? a->tx < b->tx : a->index < b->index;
-}
-
 static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
 	struct rb_node **slot = &queue->entries.rb_root.rb_node;

@@ -102,6 +102,20 @@ static inline void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bu
 	entry->type = type;
 }
 
+static inline struct bus1_queue_entry *bus1_queue_entry_from_rb(struct rb_node *rb)
+{
+	return rb_entry(rb, struct bus1_queue_entry, rb);
+}
+
+/* The order of a queue. */
+static inline bool bus1_queue_entry_before(const struct bus1_queue_entry *a,
+					   const struct bus1_queue_entry *b)
+{
+	if (a->timestamp != b->timestamp)
+		return a->timestamp < b->timestamp;
+	return a->tx != b->tx ? a->tx < b->tx : a->index < b->index;
+}
+
 /* Take the first entry out of a list. Returns NULL when the list is empty. */
 static inline struct bus1_queue_entry *bus1_entries_take(struct list_head *entries)
 {

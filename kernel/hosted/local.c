@@ -356,11 +356,18 @@ static const struct bus1_transport local_transport = {
 	.free = local_free,
 };
 
-struct bus1_peer *hosted_local_peer(struct bus1_domain *domain, struct bus1_client *client)
+struct hosted_ready *hosted_local_ready(struct bus1_domain *domain, struct bus1_client *client)
 {
 	struct local_peer *local = bus1_client_get_transport_peer(client, &local_transport);
 
-	return local && local->domain == domain ? local->peer : NULL;
+	return local && local->domain == domain ? &local->ready : NULL;
+}
+
+struct bus1_peer *hosted_local_peer(struct bus1_domain *domain, struct bus1_client *client)
+{
+	struct hosted_ready *ready = hosted_local_ready(domain, client);
+
+	return ready ? ready->peer : NULL;
 }
 
 static int local_new(struct bus1_domain *domain, struct local_peer **ret_local)
@@ -401,6 +408,27 @@ BUS1_EXPORT int bus1_domain_client_new(struct bus1_domain *domain, struct bus1_c
 	if (r < 0)
 		return r;
 
+	steal_ptr(&local);
+	return 0;
+}
+
+int hosted_local_thaw(struct bus1_domain *domain, struct bus1_peer *peer,
+		      struct hosted_ready **ret_ready, struct bus1_client **ret_client)
+{
+	CLEANUP(local_freep) struct local_peer *local = NULL;
+	int r;
+
+	r = local_new(domain, &local);
+	if (r < 0)
+		return r;
+
+	local->ready.peer = peer;
+	r = bus1_client_new_transport(ret_client, &local_transport, local);
+	if (r < 0)
+		return r;
+
+	local->peer = peer;
+	*ret_ready = &local->ready;
 	steal_ptr(&local);
 	return 0;
 }

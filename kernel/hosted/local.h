@@ -14,3 +14,13 @@
 
 /* Get the core's peer of a client. Returns NULL unless the domain made the client. */
 struct bus1_peer *hosted_local_peer(struct bus1_domain *domain, struct bus1_client *client);
+/* Get what says whether the client's queue is readable. Returns NULL in the same cases. */
+struct hosted_ready *hosted_local_ready(struct bus1_domain *domain, struct bus1_client *client);
+
+/*
+ * Make a client for a peer that exists. The client's descriptor is not readable, and the core does
+ * not know ret_ready yet. On success the client owns the reference to the peer. Returns 0 or a
+ * negative errno.
+ */
+int hosted_local_thaw(struct bus1_domain *domain, struct bus1_peer *peer,
+		      struct hosted_ready **ret_ready, struct bus1_client **ret_client);

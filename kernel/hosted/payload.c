@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/pid.h>
+#include <string.h>
 
 int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid, pid_t tid)
 {
@@ -19,6 +20,8 @@ int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid,
 	creds->tid = tid == pid ? get_pid(creds->pid) : shim_pid_new(tid);
 	if (!creds->pid || !creds->tid) {
 		hosted_creds_destroy(creds);
+		/* The caller may destroy them once more. */
+		*creds = (struct bus1_creds){};
 		return -ENOMEM;
 	}
 
@@ -86,6 +89,41 @@ int hosted_payload_new(struct bus1_domain *domain, struct bus1_peer *sender,
 	get_pid(payload->creds.pid);
 	get_pid(payload->creds.tid);
 
+	*ret_payload = payload;
+	return 0;
+}
+
+void hosted_payload_let_go(struct bus1_payload *payload)
+{
+	for (size_t i = 0; i < payload->n_files; i++)
+		if (payload->files[i])
+			payload->files[i]->fd = -1;
+}
+
+int hosted_payload_thaw(const struct hosted_frozen_payload *frozen,
+			struct bus1_payload **ret_payload)
+{
+	struct bus1_payload *payload;
+	int r;
+
+	payload = bus1_payload_new(frozen->n_data, frozen->n_fds);
+	if (IS_ERR(payload))
+		return PTR_ERR(payload);
+
+	r = hosted_creds_init(&payload->creds, frozen->uid, frozen->gid, frozen->pid, frozen->tid);
+	for (size_t i = 0; i < frozen->n_fds && r >= 0; i++) {
+		payload->files[i] = shim_file_new(frozen->fds[i]);
+		if (!payload->files[i])
+			r = -ENOMEM;
+	}
+	if (r < 0) {
+		hosted_payload_let_go(payload);
+		bus1_payload_unref(payload);
+		return r;
+	}
+
+	if (frozen->n_data > 0)
+		memcpy(payload->data, frozen->data, frozen->n_data);
 	*ret_payload = payload;
 	return 0;
 }

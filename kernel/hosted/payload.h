@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "kernel/core/core.h"
+#include "kernel/hosted/frozen.h"
 #include "kernel/hosted/state.h"
 
 /*
@@ -37,3 +38,12 @@ static inline void hosted_payload_unrefp(struct bus1_payload **payload)
 {
 	bus1_payload_unref(*payload);
 }
+
+/*
+ * Make the payload that a structure describes. The payload has the descriptors, which belong to the
+ * caller until hosted_payload_let_go() or for good. Nobody is charged. Returns 0 or -ENOMEM.
+ */
+int hosted_payload_thaw(const struct hosted_frozen_payload *frozen,
+			struct bus1_payload **ret_payload);
+/* Let a payload forget its descriptors, so that it does not close them. */
+void hosted_payload_let_go(struct bus1_payload *payload);

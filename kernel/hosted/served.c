@@ -10,6 +10,7 @@
 #include <linux/err.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -188,21 +189,15 @@ static int served_new_peer(struct hosted_served *served, const struct ucred *ucr
 	return 0;
 }
 
-/* Add the peer to the tables and to the loop. The loop is the last step, so it needs no undo. */
+/* Add the peer to the tables. */
 static int served_register(struct hosted_served *served)
 {
 	struct bus1_domain *domain = served->domain;
-	int r;
 
 	HASH_ADD(hh, domain->served, id, sizeof(served->id), served);
 	if (!served->hh.tbl)
 		return -ENOMEM;
-	if (served->pair.cookie > 0) {
-		r = hosted_ends_add_pair(&domain->ends, &served->pair);
-		if (r < 0)
-			return r;
-	}
-	return hosted_loop_add(&domain->loop, &served->source);
+	return served->pair.cookie > 0 ? hosted_ends_add_pair(&domain->ends, &served->pair) : 0;
 }
 
 int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
@@ -235,9 +230,49 @@ int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
 	r = served_register(served);
 	if (r < 0)
 		return r;
+	/* This is the last step that can fail, so it needs no undo. */
+	r = hosted_loop_add(&domain->loop, &served->source);
+	if (r < 0)
+		return r;
 
 	hosted_user_add_source(&domain->users, user, &served->source);
 	domain->last_served++;
+	*ret_served = steal_ptr(&served);
+	return 0;
+}
+
+int hosted_served_thaw(struct bus1_domain *domain, const struct hosted_frozen_served *frozen,
+		       struct bus1_peer *peer, struct hosted_user *user,
+		       struct hosted_served **ret_served)
+{
+	CLEANUP(served_destroyp) struct hosted_served *served = calloc(1, sizeof(*served));
+	int r;
+
+	if (!served)
+		return -ENOMEM;
+
+	served->source.dispatch = served_dispatch;
+	served->source.fd = frozen->fd;
+	served->domain = domain;
+	served->id = frozen->id;
+	memcpy(served->secret, frozen->secret, sizeof(served->secret));
+	served->pair.cookie = frozen->cookie;
+	served->user = user;
+	hosted_ready_init_bell(&served->ready);
+
+	r = hosted_creds_init(&served->creds, __kuid_val(bus1_peer_uid(peer)), frozen->gid,
+			      frozen->pid, frozen->pid);
+	if (r < 0)
+		return r;
+	r = served_register(served);
+	if (r < 0)
+		return r;
+
+	served->peer = peer;
+	served->ready.peer = peer;
+	served->ready.fd = frozen->bell_fd;
+	served->ready.set = frozen->rung;
+	hosted_user_add_source(&domain->users, user, &served->source);
 	*ret_served = steal_ptr(&served);
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include <sys/socket.h>
 
+#include "kernel/hosted/frozen.h"
 #include "kernel/hosted/state.h"
 
 /*
@@ -22,3 +23,12 @@ int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
 		      struct hosted_served **ret_served);
 /* Disconnect the peer, close its socket, and free it. */
 void hosted_served_free(struct hosted_served *served);
+
+/*
+ * Serve a peer that exists, but do not read its socket yet: the peer is not in the loop. On success
+ * it owns the references to the peer and the user, and the descriptors, as hosted_served_new(). The
+ * caller has checked the structure, apart from what the peer reads.
+ */
+int hosted_served_thaw(struct bus1_domain *domain, const struct hosted_frozen_served *frozen,
+		       struct bus1_peer *peer, struct hosted_user *user,
+		       struct hosted_served **ret_served);

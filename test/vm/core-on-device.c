@@ -263,3 +263,8 @@ int bus1_peer_recv_commit(struct bus1_recv *recv) {
         free(recv->entry);
         return 0;
 }
+
+/* The option --freeze is for cores in user space. */
+void freeze(struct stress *stress) {
+        fail("the device cannot be frozen");
+}

@@ -8,6 +8,9 @@
  * releases all handles. Then no node, handle or message may be left, and no account when all peers
  * have ended.
  *
+ * With --freeze=N the core is saved about once in N steps, and the run goes on with what was
+ * restored from that.
+ *
  * With --processes there are processes in place of threads. They share only their descriptors and
  * the memory of allocate(). So the core must be outside of their memory: in the kernel. With --stop
  * as well, the program again and again stops one of these processes, chosen at random, for up to
@@ -88,11 +91,30 @@ static void step(struct worker *worker) {
                         receive_excess(stress, &stress->peers[i]);
 }
 
+/* A step, in which the core stays the same one. Between two steps it may be frozen. */
+static void step_or_freeze(struct worker *worker) {
+        struct stress *stress = worker->stress;
+
+        pthread_rwlock_rdlock(&stress->freezing);
+        step(worker);
+        pthread_rwlock_unlock(&stress->freezing);
+
+        if (draw(worker, stress->freeze_every) != 0)
+                return;
+        pthread_rwlock_wrlock(&stress->freezing);
+        freeze(stress);
+        pthread_rwlock_unlock(&stress->freezing);
+}
+
 static void *work(void *data) {
         struct worker *worker = data;
 
-        while (worker->stress->n_transactions < worker->stress->max_transactions)
-                step(worker);
+        while (worker->stress->n_transactions < worker->stress->max_transactions) {
+                if (worker->stress->freeze_every > 0)
+                        step_or_freeze(worker);
+                else
+                        step(worker);
+        }
         return NULL;
 }
 
@@ -176,8 +198,13 @@ static void check_accounts(struct bus1_accounts *accounts) {
 
 static void set_up(struct stress *stress, struct bus1_accounts *accounts, size_t n_peers,
                    size_t n_transactions) {
+        pthread_rwlockattr_t writers_first;
         pthread_mutexattr_t shared;
 
+        pthread_rwlockattr_init(&writers_first);
+        pthread_rwlockattr_setkind_np(&writers_first, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+        pthread_rwlock_init(&stress->freezing, &writers_first);
+        pthread_rwlockattr_destroy(&writers_first);
         pthread_mutexattr_init(&shared);
         pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
         stress->n_peers = n_peers;
@@ -213,6 +240,7 @@ static void tear_down(struct stress *stress) {
                 if (!stress->has_processes)
                         free(stress->peers[i].handles);
         }
+        pthread_rwlock_destroy(&stress->freezing);
         for (size_t i = 0; i < stress->history.n_peers && !stress->has_processes; i++)
                 free(stress->history.peers[i].events);
         deallocate(stress->history.peers, stress->history.n_peers, sizeof(*stress->history.peers));
@@ -329,6 +357,17 @@ static void report(struct stress *stress, double seconds) {
                (unsigned long long)stress->n_handle_releases);
         if (stress->stops)
                 printf("processes were stopped %llu times\n", (unsigned long long)stress->n_stops);
+        if (stress->freeze_every > 0)
+                printf("%llu freezes: %llu messages, %llu notifications, %llu handles (%llu held, "
+                       "%llu in flight, %llu lost, %llu released)\n",
+                       (unsigned long long)stress->n_freezes,
+                       (unsigned long long)stress->n_frozen_messages,
+                       (unsigned long long)stress->n_frozen_notifications,
+                       (unsigned long long)stress->n_frozen_handles,
+                       (unsigned long long)stress->n_frozen_states[0],
+                       (unsigned long long)stress->n_frozen_states[1],
+                       (unsigned long long)stress->n_frozen_states[2],
+                       (unsigned long long)stress->n_frozen_states[3]);
         printf("%zu peers ended in use; longest history of a peer: %zu events\n",
                stress->n_lives - stress->n_peers, longest);
 }
@@ -340,6 +379,7 @@ int main(int argc, char **argv) {
                 {"peers", required_argument, NULL, 'p'},
                 {"transactions", required_argument, NULL, 'n'},
                 {"seed", required_argument, NULL, 's'},
+                {"freeze", required_argument, NULL, 'z'},
                 {"stop", no_argument, NULL, 'o'},
                 {"self-test", no_argument, NULL, 'x'},
                 {},
@@ -370,6 +410,9 @@ int main(int argc, char **argv) {
                 case 's':
                         seed = strtoull(optarg, NULL, 0);
                         break;
+                case 'z':
+                        stress->freeze_every = (uint32_t)strtoul(optarg, NULL, 0);
+                        break;
                 case 'o':
                         stress->stops = true;
                         break;
@@ -381,6 +424,8 @@ int main(int argc, char **argv) {
                 }
         }
         if (stress->stops && !stress->has_processes)
+                return 2;
+        if (stress->freeze_every > 0 && stress->has_processes)
                 return 2;
         if (n_threads < 1 || n_threads > MAX_THREADS || n_peers < 1 || n_transactions < 1 ||
             n_transactions >= HISTORY_NONE / 2)
@@ -416,6 +461,7 @@ int main(int argc, char **argv) {
                n_transactions, (unsigned long long)stress->n_multicasts,
                (unsigned long long)stress->n_received, now() - start, n_complaints);
 
+        accounts = stress->accounts;
         tear_down(stress);
         deallocate(stress, 1, sizeof(*stress));
         check_accounts(accounts);

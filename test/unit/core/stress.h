@@ -86,7 +86,12 @@ struct stress {
         size_t max_transactions;
         size_t max_nodes;
         bool has_processes;
-        bool stops; /* stop processes at random */
+        bool stops;                /* stop processes at random */
+        uint32_t freeze_every;     /* freeze the core about once in so many steps; 0: never */
+        pthread_rwlock_t freezing; /* a thread holds it for reading during a step */
+        uint64_t n_freezes;
+        uint64_t n_frozen_messages, n_frozen_handles, n_frozen_notifications;
+        uint64_t n_frozen_states[4]; /* handles, by enum bus1_frozen_handle_state */
         uint64_t n_stops;
         _Atomic uint64_t time;
         _Atomic uint64_t n_transactions;
@@ -121,3 +126,8 @@ void do_transfer(struct worker *worker, struct peer *from, struct peer *to);
 void do_die(struct stress *stress, struct peer *peer);
 
 void new_peer(struct stress *stress, struct peer *peer);
+
+/*
+ * Save the core, restore it, and go on with the restored one. No thread may be in an operation.
+ */
+void freeze(struct stress *stress);

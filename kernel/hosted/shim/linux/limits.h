@@ -2,6 +2,7 @@
 #pragma once
 
 #include_next <linux/limits.h>
+#include <limits.h>
 #include <linux/types.h>
 
 #define U32_MAX ((u32)~0U)
