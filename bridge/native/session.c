@@ -98,6 +98,20 @@ static void user_put(struct native *native, struct native_user *user) {
         free(user);
 }
 
+/* The beginning of the end, which may be called again. */
+static int begin_to_end(struct native_session *session) {
+        struct native_lookup *lookup;
+        int r;
+
+        /* others wait for what it sent */
+        r = docket_flush(&session->client);
+        native_openings_end(session);
+        /* before anybody can learn that the session has left */
+        DL_FOREACH(session->lookups, lookup)
+                keep_error(&r, native_channel_end(lookup));
+        return r;
+}
+
 /*
  * Like the end of a connection, the end of a session is work of its user, in as many turns as
  * needed.
@@ -105,16 +119,10 @@ static void user_put(struct native *native, struct native_user *user) {
 static int end_run(struct schedule_job *job) {
         struct native_session *session = container_of(job, struct native_session, end);
         struct client *client = &session->client;
-        struct native_lookup *lookup;
         bool done;
         int r;
 
-        /* others wait for what it sent */
-        r = docket_flush(client);
-        native_openings_end(session);
-        /* before anybody can learn that the session has left */
-        DL_FOREACH(session->lookups, lookup)
-                keep_error(&r, native_channel_end(lookup));
+        r = begin_to_end(session);
         keep_error(&r, client_leave_in_turn(client, &done));
         if (!done)
                 schedule_add_first(&client->bus->schedule, &client->account->schedule,
@@ -124,7 +132,20 @@ static int end_run(struct schedule_job *job) {
         return r;
 }
 
-static int session_new(struct native *native, struct native_anchor *anchor,
+int native_end_closing(struct native *native, bool *ret_ended) {
+        int r = 0;
+
+        *ret_ended = native && native->ending;
+        while (native && native->ending) {
+                keep_error(&r, begin_to_end(native->ending));
+                keep_error(&r, native_session_end(native->ending));
+        }
+        if (native)
+                keep_error(&r, native_broadcast_flush(native));
+        return r;
+}
+
+int native_session_new(struct native *native, struct native_anchor *anchor,
                        const struct client_credentials *credentials,
                        struct native_session **ret_session) {
         CLEANUP_FREE struct native_session *session = calloc(1, sizeof(*session));
@@ -172,7 +193,7 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                 return -EOPNOTSUPP;
         }
         *ret_why = "out of resources";
-        r = session_new(native, anchor, credentials, &session);
+        r = native_session_new(native, anchor, credentials, &session);
         if (r < 0)
                 return r;
         r = bus1_client_create_node(native->peer, 0, &node, &handle);
@@ -226,7 +247,7 @@ int native_session_end(struct native_session *session) {
                 else /* client_disconnect() has freed the match rule of a subscription */
                         native_handle_remove(session->handles, true);
         }
-        if (session->peer_token)
+        if (session->peer_token && !native->is_borrowed)
                 bus1_domain_revoke(native->domain, session->peer_token);
         if (session->anchor)
                 session->anchor->close(session->anchor, session->close_reason);
