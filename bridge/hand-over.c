@@ -36,11 +36,16 @@ uint32_t hand_over_hash_warnings(const struct bus_config *config) {
 /* saving */
 
 int hand_over_come_to_rest(struct bridge *bridge) {
+        bool ended;
         int r;
 
         if (bridge->reload.job)
                 return 0;
-        r = connections_end_closing(&bridge->server);
+        /* a connection can end a session, and a session a connection */
+        do {
+                r = connections_end_closing(&bridge->server);
+                keep_error(&r, native_end_closing(bridge->native, &ended));
+        } while (ended && r >= 0);
         return r < 0 ? r : bridge->bus.n_leaving == 0;
 }
 
@@ -84,11 +89,12 @@ void hand_over_save(const struct bridge *bridge, struct state_save *save) {
         save_process(bridge, save);
         members_save(&bridge->bus, save);
         listeners_save(&bridge->server, save);
-        connections_save(&bridge->server, save);
         native_save(bridge->native, save);
+        connections_save(&bridge->server, save);
         clients_save(&bridge->bus, save);
         names_save(&bridge->bus, save);
         waiting_save(&bridge->bus, save);
+        native_save_tables(bridge->native, save);
         outputs_save(&bridge->server, save);
 }
 
@@ -196,6 +202,8 @@ int hand_over_load(struct bridge *bridge) {
                 if (r == 1)
                         r = waiting_load(&bridge->bus, load, &bridge->laters);
                 if (r == 1)
+                        r = native_load(&bridge->native, &bridge->bus, &bridge->loop, load);
+                if (r == 1)
                         r = messages_load(load);
                 if (r == 1)
                         r = state_unknown_kind(load);
@@ -207,11 +215,14 @@ int hand_over_load(struct bridge *bridge) {
         if (r == 0)
                 r = names_loaded(&bridge->bus, load);
         if (r == 0)
+                r = native_loaded(bridge->native, load);
+        if (r == 0)
                 members_loaded(&bridge->bus, load);
         return r;
 }
 
 void hand_over_end(struct bridge *bridge) {
+        native_settle(bridge->native);
         state_load_settle(&bridge->load);
         state_load_deinit(&bridge->load);
         close(bridge->state_fd);
@@ -228,7 +239,8 @@ int hand_over_wake(struct bridge *bridge) {
         struct later **laters = &bridge->laters;
         int r;
 
-        r = reload_answer(&bridge->reload, later_take(laters, LATER_RELOAD));
+        r = native_wake(bridge->native);
+        keep_error(&r, reload_answer(&bridge->reload, later_take(laters, LATER_RELOAD)));
         keep_error(&r, connections_wake(&bridge->server));
         waiting_wake(&bridge->bus);
         keep_error(&r,

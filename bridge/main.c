@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -577,7 +578,7 @@ static int start(struct bridge *bridge) {
                 return r;
 
         /* Without bus1 the bus still serves D-Bus programs. */
-        r = native_new(&bridge->native, &bridge->bus, &bridge->loop);
+        r = bridge->native ? 0 : native_new(&bridge->native, &bridge->bus, &bridge->loop);
         if (r < 0)
                 log_write(&bridge->log, LOG_LEVEL_WARNING,
                           "Native clients cannot connect, because bus1 is not usable: %s",
@@ -727,6 +728,8 @@ int main(int argc, char **argv) {
         if (bridge.options.check_state_fd >= 0) {
                 bridge.is_check = true;
                 bridge.state_fd = bridge.options.check_state_fd;
+                /* It has copies of all sockets, which must not stay open without the bus. */
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
                 /* The end of this process must not end anything of the bus. */
                 return take_over_process(&bridge, argv) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         }

@@ -28,6 +28,8 @@ struct log;
 struct mediator;
 struct native_anchor;
 struct native_session;
+struct state_load;
+struct state_save;
 
 /*
  * Functions by which the bus calls the native front end and the process, on which bridge/bus must
@@ -61,6 +63,14 @@ struct bus_hooks {
          * bus1: the session ends at once.
          */
         void (*session_end)(void *native, struct native_session *session);
+        /*
+         * The current record of a state document is the Client of a session (bridge/state/load.h):
+         * make the session of the program with these credentials. *ret_session is like that of
+         * session_begin(). Returns 0 or load->error.
+         */
+        int (*session_load)(void *native, struct native_anchor *anchor,
+                            const struct client_credentials *credentials, struct state_load *load,
+                            struct native_session **ret_session);
         /*
          * The bus has routed a message or removed a client: send the broadcast for which native
          * receivers were collected, if there is one.
@@ -114,6 +124,8 @@ struct native_anchor {
         void (*close)(struct native_anchor *anchor, const char *reason);
         /* The client of the session has its unique name: stop the timer of auth_timeout. */
         void (*completed)(struct native_anchor *anchor);
+        /* Write, to the open record of a state document, by which field it is found again. */
+        void (*save)(const struct native_anchor *anchor, struct state_save *save);
 };
 
 #define BUS_INTERFACES_MAX 16

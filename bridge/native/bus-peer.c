@@ -15,6 +15,7 @@
 #include "base/container-of.h"
 #include "bridge/base/log.h"
 #include "bridge/driver/methods.h"
+#include "kernel/hosted/freeze.h"
 
 static void hook_step_end(void *userdata) {
         struct native *native = userdata;
@@ -121,26 +122,18 @@ static int open_peer(struct native *native) {
         if (bus1_client_new_device(&native->peer, NULL) >= 0)
                 return 0;
         r = bus1_domain_new(&native->domain);
-        if (r < 0)
-                return r;
-        r = bus1_domain_client_new(native->domain, &native->peer);
-        if (r < 0)
-                return r;
-        native->domain_source.fd = bus1_domain_get_fd(native->domain);
-        return loop_add(native->loop, &native->domain_source, EPOLLIN);
+        return r < 0 ? r : bus1_domain_client_new(native->domain, &native->peer);
 }
 
 bool native_uses_kernel(const struct native *native) {
         return !native->domain;
 }
 
-int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
-        struct native *native;
-        int r;
+struct native *native_alloc(struct bus *bus, struct loop *loop) {
+        struct native *native = calloc(1, sizeof(*native));
 
-        native = calloc(1, sizeof(*native));
         if (!native)
-                return -ENOMEM;
+                return NULL;
         native->bus = bus;
         native->loop = loop;
         native->pid = (uint64_t)getpid();
@@ -148,17 +141,25 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         native->peer_source.dispatch = peer_dispatch;
         native->domain_source.dispatch = domain_dispatch;
         native->opening_timer.expired = native_openings_expire;
-        r = open_peer(native);
+        return native;
+}
+
+int native_begin(struct native *native) {
+        struct bus *bus = native->bus;
+        int r = 0;
+
+        if (native->domain) {
+                native->domain_source.fd = bus1_domain_get_fd(native->domain);
+                r = loop_add(native->loop, &native->domain_source, EPOLLIN);
+        }
         if (r >= 0) {
                 native->peer_source.fd = bus1_client_get_fd(native->peer);
-                r = loop_add(loop, &native->peer_source, EPOLLIN);
+                r = loop_add(native->loop, &native->peer_source, EPOLLIN);
         }
         if (r >= 0)
                 r = driver_add_interface(bus, &native_driver_interface);
-        if (r < 0) {
-                native_free(native);
+        if (r < 0)
                 return r;
-        }
         bus->hooks.native = native;
         bus->hooks.session_begin = native_session_negotiate;
         bus->hooks.session_leave = hook_session_leave;
@@ -168,8 +169,23 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         bus->hooks.client_gone = hook_client_gone;
         bus->hooks.observed = hook_observed;
         bus->hooks.policy_changed = hook_policy_changed;
-        *ret_native = native;
         return 0;
+}
+
+int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
+        struct native *native = native_alloc(bus, loop);
+        int r;
+
+        if (!native)
+                return -ENOMEM;
+        r = open_peer(native);
+        if (r >= 0)
+                r = native_begin(native);
+        if (r < 0)
+                native_free(native);
+        else
+                *ret_native = native;
+        return r;
 }
 
 struct native *native_free(struct native *native) {
@@ -178,6 +194,9 @@ struct native *native_free(struct native *native) {
 
         if (!native)
                 return NULL;
+        /* The programs are not told by a bus that has not taken over. */
+        while (native->is_borrowed && native->sessions)
+                native_session_close(native->sessions, "the bus does not take over");
         /*
          * As in native_session_end(), but for all sessions together: a look-up of a program ends
          * when the session of the owner ends, which may be before its own session does.
@@ -202,6 +221,9 @@ struct native *native_free(struct native *native) {
         loop_timer_cancel(native->loop, &native->opening_timer);
         loop_remove(native->loop, &native->peer_source);
         loop_remove(native->loop, &native->domain_source);
+        hosted_thaw_free(native->thaw);
+        if (native->is_borrowed && native->domain)
+                hosted_let_go(native->domain);
         bus1_client_free(native->peer);
         bus1_domain_free(native->domain);
         free(native);

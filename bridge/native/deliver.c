@@ -336,4 +336,5 @@ const struct client_ops native_client_ops = {
         .deliver = deliver,
         .reply_closed = session_reply_closed,
         .displace = displace,
+        .save = native_session_save,
 };

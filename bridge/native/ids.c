@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 void native_release(struct native *native, uint64_t id) {
-        if (id != 0 && id != BUS1_INVALID)
+        if (id != 0 && id != BUS1_INVALID && !native->is_borrowed)
                 bus1_client_release_one(native->peer, id);
 }
 

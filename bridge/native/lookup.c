@@ -56,14 +56,10 @@ static void owner_unlink(struct native *native, struct native_lookup *lookup) {
         }
 }
 
-int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
-                      const char *path, struct native_lookup **ret_lookup, uint64_t *ret_handle) {
+static int lookup_alloc(struct native_session *session, struct client *owner, const char *name,
+                        const char *path, struct native_lookup **ret_lookup) {
         size_t n_name = strlen(name) + 1, n_path = path ? strlen(path) + 1 : 0;
-        CLEANUP_FREE struct native_lookup *lookup = NULL;
-        struct native *native = session->native;
-        struct native_node *node = NULL;
-        uint64_t handle;
-        int r;
+        struct native_lookup *lookup;
 
         if (session->n_lookups >= NATIVE_LOOKUPS_MAX || session->user->n_held >= NATIVE_USER_MAX)
                 return -EDQUOT;
@@ -75,23 +71,67 @@ int native_lookup_new(struct native_session *session, struct client *owner, cons
         memcpy(lookup->name, name, n_name);
         if (path)
                 lookup->path = memcpy(lookup->name + n_name, path, n_path);
-        r = bus1_client_create_node(native->peer, 0, &lookup->node, &handle);
-        if (r < 0)
-                return r;
+        *ret_lookup = lookup;
+        return 0;
+}
+
+/* Its node exists. -ENOMEM. */
+static int lookup_add(struct native_lookup *lookup) {
+        struct native_session *session = lookup->session;
+        struct native *native = session->native;
+        struct native_node *node = NULL;
+        int r;
+
         r = native_node_add(native, lookup->node, NATIVE_NODE_LOOKUP, lookup, &node);
         if (r >= 0)
                 r = owner_link(native, lookup);
         if (r < 0) {
                 native_node_remove(native, node, false);
-                bus1_client_release(native->peer, 2, (uint64_t[]){lookup->node, handle});
                 return r;
         }
         DL_APPEND(session->lookups, lookup);
         session->n_lookups++;
         session->user->n_held++;
+        return 0;
+}
+
+int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
+                      const char *path, struct native_lookup **ret_lookup, uint64_t *ret_handle) {
+        CLEANUP_FREE struct native_lookup *lookup = NULL;
+        struct native *native = session->native;
+        uint64_t handle;
+        int r;
+
+        r = lookup_alloc(session, owner, name, path, &lookup);
+        if (r < 0)
+                return r;
+        r = bus1_client_create_node(native->peer, 0, &lookup->node, &handle);
+        if (r < 0)
+                return r;
+        r = lookup_add(lookup);
+        if (r < 0) {
+                bus1_client_release(native->peer, 2, (uint64_t[]){lookup->node, handle});
+                return r;
+        }
         *ret_handle = handle;
         *ret_lookup = steal_ptr(&lookup);
         return 0;
+}
+
+int native_lookup_restore(struct native_session *session, struct client *owner, const char *name,
+                          const char *path, uint64_t node, uint64_t opened_in) {
+        CLEANUP_FREE struct native_lookup *lookup = NULL;
+        int r;
+
+        r = lookup_alloc(session, owner, name, path, &lookup);
+        if (r < 0)
+                return r;
+        lookup->node = node;
+        lookup->opened_in = opened_in;
+        r = lookup_add(lookup);
+        if (r >= 0)
+                steal_ptr(&lookup);
+        return r;
 }
 
 struct native_lookup *native_lookup_find(struct native_session *session, uint64_t id) {

@@ -173,7 +173,9 @@ struct native_session {
 struct native {
         struct bus *bus;
         struct bus1_domain *domain; /* NULL on the device */
+        struct hosted_thaw *thaw;   /* while the domain is being loaded: state-core.h */
         struct bus1_client *peer;
+        bool is_borrowed; /* from the bus of before, until native_settle(): nothing is released */
         struct loop *loop;
         uint64_t pid; /* of the bus; its own messages have this pid in their metadata */
         struct loop_source peer_source;
@@ -256,6 +258,10 @@ uint64_t native_attachment_take(struct message *m, size_t i);
 
 /* session.c: native clients as members of the bus */
 
+/* Make a session without nodes and handles; anchor becomes its own. -ENOMEM. */
+int native_session_new(struct native *native, struct native_anchor *anchor,
+                       const struct client_credentials *credentials,
+                       struct native_session **ret_session);
 /* bus_hooks.session_begin */
 int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                              const struct client_credentials *credentials, enum sasl_bus1_mode mode,
@@ -342,6 +348,9 @@ uint64_t native_published_route(struct native_session *session, const struct mes
  */
 int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
                       const char *path, struct native_lookup **ret_lookup, uint64_t *ret_handle);
+/* A look-up of the bus of before, whose node exists. -ENOMEM, -EDQUOT. */
+int native_lookup_restore(struct native_session *session, struct client *owner, const char *name,
+                          const char *path, uint64_t node, uint64_t opened_in);
 /* The look-up of the session whose node has this ID, or NULL. */
 struct native_lookup *native_lookup_find(struct native_session *session, uint64_t node);
 void native_lookup_free(struct native_lookup *lookup, bool release);
@@ -370,6 +379,13 @@ int native_opening_new(struct native_lookup *lookup, uint32_t serial, uint64_t c
  * more, the answer is an error.
  */
 int native_opening_answered(struct native_opening *opening, struct message *m);
+/*
+ * An opening of the bus of before, whose node exists; the lists in *from are ignored. Restore them
+ * in the order of their deadlines. -ENOMEM.
+ */
+int native_opening_restore(const struct native_opening *from);
+/* Set opening_timer for the first opening, if there is one. -ENOMEM. */
+int native_openings_wake(struct native *native);
 /* opening_timer: callers whose deadline has passed get the error. */
 int native_openings_expire(struct loop_timer *timer);
 /*
@@ -381,6 +397,28 @@ int native_channel_end(struct native_lookup *lookup);
 void native_openings_end(struct native_session *session);
 /* Tell all clients that have direct channels to close them; the calls then go through the bus. */
 void native_openings_withdraw(struct native *native);
+
+/* state-session.c: sessions in a state document, as fields of their clients */
+
+/* client_ops.save() */
+void native_session_save(const struct client *client, struct state_save *save);
+/* Take them over into a new session. Returns 0 or load->error. */
+int native_session_get(struct native_session *session, struct state_load *load);
+/* Can this be an ID of the core, which was in the field? Returns 0 or load->error. */
+int native_id_check(struct state_load *load, const char *field, uint64_t id);
+/*
+ * Add a node of the bus of before, whose ID was in the field. One that is there already is an
+ * error. Returns 0 or load->error.
+ */
+int native_node_restore(struct native *native, struct state_load *load, const char *field,
+                        uint64_t id, enum native_node_kind kind, void *data);
+
+/* bus-peer.c: the front end */
+
+/* Make a front end without a peer. NULL without memory. */
+struct native *native_alloc(struct bus *bus, struct loop *loop);
+/* The front end has its peer: add it to the bus and the loop. Returns 0 or a negative errno. */
+int native_begin(struct native *native);
 
 /* interface.c */
 

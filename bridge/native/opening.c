@@ -119,6 +119,40 @@ static int ask_owner(struct native_lookup *lookup, uint64_t control, uint64_t *r
         return r;
 }
 
+/* Its node exists. -ENOMEM. */
+static int opening_add(struct native_opening *opening) {
+        struct native_session *session = opening->lookup->session;
+        struct native *native = session->native;
+        int r;
+
+        r = native_node_add(native, opening->node, NATIVE_NODE_OPENING, opening, NULL);
+        if (r < 0)
+                return r;
+        DL_APPEND(session->openings, opening);
+        DL_APPEND2(native->openings, opening, due_prev, due_next);
+        opening->lookup->opening = opening;
+        return 0;
+}
+
+int native_opening_restore(const struct native_opening *from) {
+        struct native_opening *opening = malloc(sizeof(*opening));
+        int r;
+
+        if (!opening)
+                return -ENOMEM;
+        *opening = *from;
+        r = opening_add(opening);
+        if (r < 0)
+                free(opening);
+        return r;
+}
+
+int native_openings_wake(struct native *native) {
+        return native->openings ? loop_timer_set(native->loop, &native->opening_timer,
+                                                 native->openings->deadline)
+                                : 0;
+}
+
 int native_opening_new(struct native_lookup *lookup, uint32_t serial, uint64_t caller_cookie,
                        uint64_t control) {
         struct native_session *session = lookup->session;
@@ -146,19 +180,16 @@ int native_opening_new(struct native_lookup *lookup, uint32_t serial, uint64_t c
         r = ask_owner(lookup, control, &opening->node);
         if (r != 0)
                 return r;
-        r = native_node_add(native, opening->node, NATIVE_NODE_OPENING, opening, NULL);
+        opening->deadline = loop_now() + OPENING_TIMEOUT;
+        r = opening_add(opening);
         if (r < 0) {
                 native_release(native, opening->node);
                 return r;
         }
-        DL_APPEND(session->openings, opening);
-        opening->deadline = loop_now() + OPENING_TIMEOUT;
-        DL_APPEND2(native->openings, opening, due_prev, due_next);
+        steal_ptr(&opening);
         /* if setting the timer fails, the next opening sets it */
         if (native->opening_timer.index == 0)
-                (void)loop_timer_set(native->loop, &native->opening_timer,
-                                     native->openings->deadline);
-        lookup->opening = steal_ptr(&opening);
+                (void)native_openings_wake(native);
         return 0;
 }
 
@@ -220,9 +251,7 @@ int native_openings_expire(struct loop_timer *timer) {
                 if (r < 0)
                         return r;
         }
-        if (!native->openings)
-                return 0;
-        return loop_timer_set(native->loop, timer, native->openings->deadline);
+        return native_openings_wake(native);
 }
 
 int native_opening_answered(struct native_opening *opening, struct message *m) {

@@ -113,7 +113,7 @@ static void user_put(struct native *native, struct native_user *user) {
         free(user);
 }
 
-/* Do what comes before anybody can learn that the session has left. */
+/* Do what comes before anybody can learn that the session has left. It may be done again. */
 static int end_prepare(struct native_session *session) {
         struct native_lookup *lookup;
         int r;
@@ -146,7 +146,20 @@ static int end_run(struct schedule_job *job) {
         return r;
 }
 
-static int session_new(struct native *native, struct native_anchor *anchor,
+int native_end_closing(struct native *native, bool *ret_ended) {
+        int r = 0;
+
+        *ret_ended = native && native->ending;
+        while (native && native->ending) {
+                keep_error(&r, end_prepare(native->ending));
+                keep_error(&r, native_session_end(native->ending));
+        }
+        if (native)
+                keep_error(&r, native_broadcast_flush(native));
+        return r;
+}
+
+int native_session_new(struct native *native, struct native_anchor *anchor,
                        const struct client_credentials *credentials,
                        struct native_session **ret_session) {
         CLEANUP_FREE struct native_session *session = calloc(1, sizeof(*session));
@@ -195,7 +208,7 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                 return -EOPNOTSUPP;
         }
         *ret_why = "out of resources";
-        r = session_new(native, anchor, credentials, &session);
+        r = native_session_new(native, anchor, credentials, &session);
         if (r < 0)
                 return r;
         r = bus1_client_create_node(native->peer, 0, &node, &handle);
@@ -295,7 +308,7 @@ int native_session_end(struct native_session *session) {
                 else /* client_disconnect() has freed the match rule of a subscription */
                         native_handle_remove(session->handles, true);
         }
-        if (session->peer_token)
+        if (session->peer_token && !native->is_borrowed)
                 bus1_domain_revoke(native->domain, session->peer_token);
         if (session->anchor)
                 session->anchor->close(session->anchor, session->close_reason);

@@ -96,6 +96,11 @@ static int take_anchor(struct connection *connection, const uint8_t **bytes, siz
         return 0;
 }
 
+void connection_become_anchor(struct connection *connection) {
+        connection->state = CONNECTION_ANCHOR;
+        connection->take = take_anchor;
+}
+
 /*
  * The connection, whose identity is known, becomes a client, is closed, or waits for a newer
  * policy.
@@ -129,8 +134,7 @@ static int join(struct connection *connection) {
 /* BEGIN: the connection becomes a client or the anchor of a native session, or is closed. */
 static int begin(struct connection *connection) {
         if (connection->sasl.negotiated_bus1 && connection->session) {
-                connection->state = CONNECTION_ANCHOR;
-                connection->take = take_anchor;
+                connection_become_anchor(connection);
                 return 0;
         }
         connection_end_session(connection);

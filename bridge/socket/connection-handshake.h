@@ -20,6 +20,8 @@ void connection_handshake_deinit(struct connection *connection);
  * so only the pid and the socket in them stay.
  */
 void connection_set_identity(struct connection *connection);
+/* BEGIN, and the connection has a native session: it becomes its anchor. */
+void connection_become_anchor(struct connection *connection);
 /*
  * The bus has taken over this connection from another one, in the middle of its handshake, and has
  * started: go on with what the client waits for. Returns 0 or a negative errno that is fatal.

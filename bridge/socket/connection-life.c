@@ -17,6 +17,7 @@
 #include "bridge/socket/connection-handshake.h"
 #include "bridge/socket/connection-messages.h"
 #include "bridge/socket/linger.h"
+#include "bridge/state/save.h"
 
 /* The beginning of the end, which may be called again. */
 static void begin_to_end(struct connection *connection) {
@@ -75,6 +76,11 @@ static void anchor_close(struct native_anchor *anchor, const char *reason) {
 
 static void anchor_completed(struct native_anchor *anchor) {
         connection_set_complete(container_of(anchor, struct connection, anchor));
+}
+
+static void anchor_save(const struct native_anchor *anchor, struct state_save *save) {
+        state_put_ref(save, "anchor", STATE_CONNECTIONS,
+                      container_of(anchor, struct connection, anchor));
 }
 
 /* time */
@@ -141,6 +147,7 @@ struct connection *connection_alloc(struct server *server, int fd,
         connection->fd_timer.expired = fds_expired;
         connection->anchor.close = anchor_close;
         connection->anchor.completed = anchor_completed;
+        connection->anchor.save = anchor_save;
         connection->newcomer.admit = admit;
         connection->newcomer.evict = evict;
         client_credentials_init(&connection->credentials);

@@ -100,8 +100,6 @@ static void save_connection(const struct connection *connection, struct state_sa
         state_put_u32(save, "id", state_number(save, STATE_CONNECTIONS, connection));
         if (connection->close_reason)
                 state_refuse(save, "a connection is being closed");
-        if (connection->session || connection->state == CONNECTION_ANCHOR)
-                state_refuse(save, "a native program is connected");
         state_put_fd(save, "fd", connection->source.fd);
         state_put_ref(save, "listener", STATE_LISTENERS, connection->listener);
         state_put_u32(save, "state", connection->state);
@@ -358,11 +356,8 @@ static int get_newcomer(struct connection *connection, struct state_load *load) 
         state_get_bool(load, "is_complete", &connection->is_complete);
         if (state_get_bool(load, "is_parked", &is_parked) < 0)
                 return load->error;
-        if (connection->is_complete) {
-                if (is_parked || connection->state == CONNECTION_HANDSHAKE)
-                        return state_fail(load, "is_complete", "there was no Hello");
-                return 0;
-        }
+        if (connection->is_complete)
+                return is_parked ? state_fail(load, "is_parked", "there was a Hello") : 0;
         newcomer_restore(bus, connection->account, &connection->newcomer, is_parked);
         return 0;
 }
@@ -387,9 +382,13 @@ static int get_stage(struct connection *connection, struct state_load *load) {
                 return 0;
         case CONNECTION_ANCHOR:
         case CONNECTION_LEAVING:
-                break;
+                if (mechanism != SASL_MECHANISM_EXTERNAL)
+                        return state_fail(load, "mechanism", "native programs have another one");
+                connection_become_anchor(connection);
+                connection->state = state;
+                return 0;
         }
-        return state_fail(load, "state", "this bus cannot take over native programs");
+        return load->error;
 }
 
 static int load_connection(struct server *server, struct state_load *load) {
@@ -419,16 +418,31 @@ static int load_connection(struct server *server, struct state_load *load) {
         return state_define(load, "id", STATE_CONNECTIONS, connection);
 }
 
-/* A client that has no field "connection" is that of another front end. */
+/* The client of a native session, whose program has this connection as an anchor. */
+static int load_session(struct server *server, struct state_load *load) {
+        const struct bus_hooks *hooks = &server->bus->hooks;
+        struct connection *connection = NULL;
+
+        if (state_get_ref(load, "anchor", STATE_CONNECTIONS, &connection) < 0)
+                return load->error;
+        if (connection->session || !hooks->session_load ||
+            (connection->state != CONNECTION_ANCHOR && (connection->state != CONNECTION_HANDSHAKE ||
+                                                        sasl_server_has_begun(&connection->sasl))))
+                return state_fail(load, "anchor", "it has no such session");
+        return hooks->session_load(hooks->native, &connection->anchor, &connection->credentials,
+                                   load, &connection->session);
+}
+
 static int load_client(struct server *server, struct state_load *load) {
         struct connection *connection = NULL;
         struct client *client;
 
-        if (state_find_ref(load, "connection", STATE_CONNECTIONS, &connection) < 0)
+        if (state_has(load, "anchor"))
+                return load_session(server, load);
+        if (state_get_ref(load, "connection", STATE_CONNECTIONS, &connection) < 0)
                 return load->error;
-        if (!connection)
-                return 1;
-        if (connection->has_client || connection->state == CONNECTION_HANDSHAKE)
+        if (connection->has_client || connection->state == CONNECTION_HANDSHAKE ||
+            connection->state == CONNECTION_ANCHOR)
                 return state_fail(load, "connection", "it has no such client");
         client = &connection->client;
         if (client_init(client, server->bus, &connection_client_ops, &connection->credentials) < 0)
@@ -566,7 +580,10 @@ int connections_loaded(const struct server *server, struct state_load *load) {
         const struct connection *connection;
 
         DL_FOREACH(server->connections, connection) {
-                if (connection->state != CONNECTION_HANDSHAKE && !connection->has_client)
+                bool has_begun = connection->state != CONNECTION_HANDSHAKE;
+
+                if ((has_begun || connection->is_complete) && !connection->has_client &&
+                    !connection->session)
                         return state_fail(load, NULL, "a connection is without its client");
         }
         orphans_loaded(load);

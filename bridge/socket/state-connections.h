@@ -24,8 +24,9 @@ void connections_save(const struct server *server, struct state_save *save);
 void outputs_save(const struct server *server, struct state_save *save);
 /*
  * Take over the current record, before server_start(). Nothing is sent, logged or scheduled, and
- * limits do not count. Returns 0, 1 if the kind of the record is none of these and it is no Client
- * with a connection, or load->error.
+ * limits do not count. The kind Client is one of these, too: the client of a native session is made
+ * by bus_hooks.session_load(). Returns 0, 1 if the kind of the record is none of these, or
+ * load->error.
  */
 int connections_load(struct server *server, struct state_load *load);
 /* The document has been read: is it complete? Returns 0 or load->error. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,31 @@ bool daemon_start(struct daemon *daemon, const char *program, const char *rules)
         strcpy(daemon->directory, "/tmp/bus1-interop-XXXXXX");
         return mkdtemp(daemon->directory) && daemon_configure(daemon, rules) &&
                daemon_run(daemon, program);
+}
+
+/*
+ * If $INTEROP_REEXECUTE_MS is set, the bus executes its program again and again, with so much time
+ * in between, as long as it lives.
+ */
+static void reexecute(pid_t bus) {
+        const char *text = getenv("INTEROP_REEXECUTE_MS");
+        useconds_t pause = text ? (useconds_t)atoi(text) * 1000 : 0;
+        int pidfd;
+
+        if (pause == 0)
+                return;
+        pidfd = (int)syscall(SYS_pidfd_open, bus, 0); /* the number may be another process soon */
+        if (pidfd < 0 || fork() != 0) {
+                close(pidfd);
+                return;
+        }
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(pidfd, 3);
+        close_range(4, ~0U, 0);
+        do
+                usleep(pause);
+        while (syscall(SYS_pidfd_send_signal, 3, SIGUSR2, NULL, 0) == 0);
+        _exit(0);
 }
 
 bool daemon_run(struct daemon *daemon, const char *program) {
@@ -76,6 +102,7 @@ bool daemon_run(struct daemon *daemon, const char *program) {
         }
         close(pipe_fds[0]);
         daemon->address[strcspn(daemon->address, "\n")] = 0;
+        reexecute(daemon->pid);
         return daemon->address[0] != 0;
 }
 
