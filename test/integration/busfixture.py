@@ -147,8 +147,9 @@ class Program:
     def __init__(self, argv, env, **popen):
         self.argv = argv
         self.output = ''
-        self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **popen)
+        popen.setdefault('stdin', subprocess.DEVNULL)
+        self.process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, **popen)
         os.set_blocking(self.process.stdout.fileno(), False)
 
     def __enter__(self):

@@ -7,6 +7,7 @@ test-reexec-ask.py BUS OLDER BUS1CTL, where OLDER is a bus that reads no state d
 
 import os
 import pwd
+import resource
 import shutil
 import signal
 import subprocess
@@ -95,6 +96,24 @@ def a_failed_check_is_an_error():
         os.rename(place.program + '.new', place.program)
         fails(c.call('Reexecute', interface=MANAGER), 'refuses to take over')
         place.restore()
+        equal(c.call('Reexecute', interface=MANAGER).kind, rawbus.RETURN)
+
+
+@test
+def a_failed_document_is_an_error():
+    with Place(BRIDGE) as place, place.bus() as bus:
+        c = connect(bus)
+        limit = resource.prlimit(bus.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(bus.pid, resource.RLIMIT_NOFILE, (4, limit[1]))
+        fails(c.call('Reexecute', interface=MANAGER), 'Too many open files')
+        # the second document: the check has succeeded
+        resource.prlimit(bus.pid, resource.RLIMIT_NOFILE, limit)
+        sleep_then_run(place)
+        serial = send_request(c)
+        wait_for_check(bus)
+        resource.prlimit(bus.pid, resource.RLIMIT_NOFILE, (4, limit[1]))
+        fails(c.wait_for(serial), 'Too many open files')
+        resource.prlimit(bus.pid, resource.RLIMIT_NOFILE, limit)
         equal(c.call('Reexecute', interface=MANAGER).kind, rawbus.RETURN)
 
 
