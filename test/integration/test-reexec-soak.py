@@ -17,7 +17,6 @@ import argparse
 import os
 import random
 import subprocess
-import sys
 import time
 
 import rawbus
