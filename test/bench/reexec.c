@@ -187,8 +187,8 @@ static void reexecute(struct run *run, uint32_t serial) {
         serve(run, 0);
 }
 
-static void measure(const char *binary, const char *directory, unsigned n_clients, unsigned n_rules,
-                    unsigned n_runs, double target) {
+static void measure(const char *binary, const char *directory, const struct bench_policy *policy,
+                    unsigned n_clients, unsigned n_rules, unsigned n_runs, double target) {
         struct run run = {.n_fds = n_clients + N_ACTIVE};
         struct rlimit limit;
         double peace, longest = 0, each[MAX_RUNS];
@@ -203,7 +203,7 @@ static void measure(const char *binary, const char *directory, unsigned n_client
         run.unique = calloc(run.n_fds, sizeof(*run.unique));
         if (!run.fds || !run.unique)
                 raw_fail("out of memory");
-        bus_start_silently(&run.bus, BUS_BRIDGE, binary, directory, NULL);
+        bus_start_silently(&run.bus, BUS_BRIDGE, binary, directory, policy->file ? policy : NULL);
         if (!run.bus.available) {
                 printf("%s: %s\n", run.bus.name, run.bus.why_not ?: "it is not available");
                 return;
@@ -245,9 +245,11 @@ int main(int argc, char **argv) {
                 {"clients", required_argument, NULL, 'c'},
                 {"rules", required_argument, NULL, 'r'},
                 {"reexecutions", required_argument, NULL, 'n'},
+                {"policy", required_argument, NULL, 'p'},
                 {"quick", no_argument, NULL, 'q'},
                 {},
         };
+        struct bench_policy policy = {};
         const char *bridge = NULL;
         char directory[] = "/tmp/bus1-bench-XXXXXX", command[64];
         unsigned n_clients = 0, n_rules = 10000, n_runs = 50;
@@ -267,12 +269,15 @@ int main(int argc, char **argv) {
                 case 'n':
                         n_runs = (unsigned)strtoul(optarg, NULL, 10);
                         break;
+                case 'p':
+                        policy.file = optarg;
+                        break;
                 case 'q':
                         n_runs = 5;
                         break;
                 default:
                         fprintf(stderr, "bus1-bench-reexec --bridge=BIN [--clients=N] [--rules=N] "
-                                        "[--reexecutions=N] [--quick]\n");
+                                        "[--reexecutions=N] [--policy=FILE] [--quick]\n");
                         return 1;
                 }
         if (!bridge || n_runs == 0 || n_runs > MAX_RUNS)
@@ -283,11 +288,11 @@ int main(int argc, char **argv) {
         printf("\n%8s %8s %8s %10s %10s %10s %10s %10s\n", "clients", "rules", "re-exec", "peace",
                "median", "longest", "target", "CPU");
         if (n_clients > 0)
-                measure(bridge, directory, n_clients, n_rules, n_runs, 0);
+                measure(bridge, directory, &policy, n_clients, n_rules, n_runs, 0);
         else {
-                measure(bridge, directory, 1000, 10000, n_runs, 50);
-                measure(bridge, directory, 10000, 10000, n_runs, 500);
-                measure(bridge, directory, 10000, 100000, n_runs, 500);
+                measure(bridge, directory, &policy, 1000, 10000, n_runs, 50);
+                measure(bridge, directory, &policy, 10000, 10000, n_runs, 500);
+                measure(bridge, directory, &policy, 10000, 100000, n_runs, 500);
         }
         snprintf(command, sizeof(command), "rm -rf %s", directory);
         return system(command) == 0 ? 0 : 1;
