@@ -176,8 +176,16 @@ def document_of(bus, place):
     reexec(bus)
     result = subprocess.run([BUS1CTL, 'state', 'show', place.path + '/document'],
                             capture_output=True, text=True, check=True)
-    # each bus watches the directories of its configuration anew
-    return [line for line in result.stdout.splitlines() if not line.startswith('    watched:')]
+    # Each bus watches the directories of its configuration anew. It has read the service files and
+    # the policy anew, too: it announces that with a signal, and may close direct channels.
+    anew = {('Process', 'watched'), ('Bus', 'serial'), ('Native', 'era')}
+    kind, lines = None, []
+    for line in result.stdout.splitlines():
+        if line[0].isdigit():
+            kind = line.split()[1]
+        if (kind, line.split(':')[0].strip()) not in anew:
+            lines.append(line)
+    return lines
 
 
 def compare_documents(bus, place):
