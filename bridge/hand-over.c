@@ -242,7 +242,7 @@ int hand_over_wake(struct bridge *bridge) {
         r = native_wake(bridge->native);
         keep_error(&r, reload_answer(&bridge->reload, later_take(laters, LATER_RELOAD)));
         keep_error(&r, connections_wake(&bridge->server));
-        waiting_wake(&bridge->bus);
+        keep_error(&r, waiting_wake(&bridge->bus));
         keep_error(&r,
                    driver_answer_match_rules(&bridge->bus, later_take(laters, LATER_MATCH_RULES)));
         keep_error(&r, reexec_answer(later_take(laters, LATER_REEXECUTE), bridge->is_old));
