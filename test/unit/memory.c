@@ -4,11 +4,14 @@
 
 #include "test/unit/memory.h"
 
+#include <check.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+
+#define TRIES_MAX 10000
 
 long memory_left = -1;
 
@@ -67,4 +70,23 @@ int __wrap_asprintf(char **p, const char *format, ...) {
         r = fails() ? -1 : __real_vasprintf(p, format, args);
         va_end(args);
         return r;
+}
+
+void memory_check(int (*attempt)(void), long n_least) {
+        long n;
+
+        for (n = 0; n < TRIES_MAX; n++) {
+                bool failed;
+                int r;
+
+                memory_left = n;
+                r = attempt();
+                failed = memory_left < 0;
+                memory_left = -1;
+                ck_assert_int_eq(r, failed ? -ENOMEM : 0);
+                if (!failed)
+                        break;
+        }
+        ck_assert_int_ge(n, n_least);
+        ck_assert_int_lt(n, TRIES_MAX);
 }

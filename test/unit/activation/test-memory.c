@@ -19,8 +19,6 @@
 #include "test/unit/memory.h"
 #include "test/unit/suite.h"
 
-#define TRIES_MAX 10000
-
 static char directory[] = "/tmp/test-memory-XXXXXX";
 
 static void put(const char *name, const char *text) {
@@ -39,30 +37,6 @@ static void drop(const char *name) {
 
         snprintf(path, sizeof(path), "%s/%s", directory, name);
         unlink(path);
-}
-
-/*
- * Call attempt() until it succeeds, and let one more allocation succeed each time. At least n_least
- * calls must fail. attempt() itself uses no assertions, because they allocate memory; instead it
- * returns -EPROTO when something is wrong.
- */
-static void check(int (*attempt)(void), long n_least) {
-        long n;
-
-        for (n = 0; n < TRIES_MAX; n++) {
-                bool failed;
-                int r;
-
-                memory_left = n;
-                r = attempt();
-                failed = memory_left < 0;
-                memory_left = -1;
-                ck_assert_int_eq(r, failed ? -ENOMEM : 0);
-                if (!failed)
-                        break;
-        }
-        ck_assert_int_ge(n, n_least);
-        ck_assert_int_lt(n, TRIES_MAX);
 }
 
 static int load(void) {
@@ -92,7 +66,7 @@ START_TEST(table_fails_as_a_whole) {
         put("twice.service", "[D-BUS Service]\nName=a.b\n");
         put("bad.service", "[D-BUS Service]\nName=a.b\nbad\n");
         put("bad2.service", "\xff");
-        check(load, 40);
+        memory_check(load, 40);
         drop("a.b.service");
         drop("misnamed.service");
         drop("twice.service");
@@ -115,7 +89,7 @@ static int split(void) {
 }
 
 START_TEST(command_line_fails_as_a_whole) {
-        check(split, 8);
+        memory_check(split, 8);
 }
 END_TEST
 
@@ -145,7 +119,7 @@ static int make(void) {
 }
 
 START_TEST(environment_fails_as_a_whole) {
-        check(make, 8);
+        memory_check(make, 8);
 }
 END_TEST
 
@@ -173,7 +147,7 @@ static int start(void) {
 }
 
 START_TEST(child_that_has_no_place_is_not_started) {
-        check(start, 1);
+        memory_check(start, 1);
 }
 END_TEST
 

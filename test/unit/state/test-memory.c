@@ -13,30 +13,8 @@
 #include "test/unit/memory.h"
 #include "test/unit/suite.h"
 
-#define TRIES_MAX 10000
-
 static struct sample sample;
 static int document = -1;
-
-/* See test/unit/activation/test-memory.c. */
-static void check(int (*attempt)(void), long n_least) {
-        long n;
-
-        for (n = 0; n < TRIES_MAX; n++) {
-                bool failed;
-                int r;
-
-                memory_left = n;
-                r = attempt();
-                failed = memory_left < 0;
-                memory_left = -1;
-                ck_assert_int_eq(r, failed ? -ENOMEM : 0);
-                if (!failed)
-                        break;
-        }
-        ck_assert_int_ge(n, n_least);
-        ck_assert_int_lt(n, TRIES_MAX);
-}
 
 static int save(void) {
         int fd = -1, r = sample_save(&sample, &fd);
@@ -49,7 +27,7 @@ static int save(void) {
 }
 
 START_TEST(document_is_written_as_a_whole) {
-        check(save, 10);
+        memory_check(save, 10);
 }
 END_TEST
 
@@ -67,7 +45,7 @@ static int load(void) {
 
 START_TEST(document_is_read_as_a_whole) {
         ck_assert_int_eq(sample_save(&sample, &document), 0);
-        check(load, 5);
+        memory_check(load, 5);
         close(document);
 }
 END_TEST
