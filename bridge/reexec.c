@@ -304,27 +304,27 @@ int reexec_answer(struct later *list, bool is_old) {
 
 /* the other side */
 
-/* The numbers in the variable. Without the second one, *ret_old_fd is -1. */
-static bool parse(const char *text, int *ret_state_fd, int *ret_old_fd) {
+/* The descriptor at the beginning of the text, or -1. *ret_end is what follows it. */
+static int parse_fd(const char *text, const char **ret_end) {
         char *end;
         long n;
 
         errno = 0;
+        n = strtol(text, &end, 10);
+        *ret_end = end;
+        return errno || end == text || n <= STDERR_FILENO || n > INT_MAX ? -1 : (int)n;
+}
+
+/* The numbers in the variable. Without the second one, *ret_old_fd is -1. */
+static bool parse(const char *text, int *ret_state_fd, int *ret_old_fd) {
+        *ret_state_fd = parse_fd(text, &text);
         *ret_old_fd = -1;
-        n = strtol(text, &end, 10);
-        if (errno || end == text || n <= STDERR_FILENO || n > INT_MAX)
+        if (*ret_state_fd < 0 || *text == '\0')
+                return *ret_state_fd >= 0;
+        if (*text != ',')
                 return false;
-        *ret_state_fd = (int)n;
-        if (*end == '\0')
-                return true;
-        if (*end++ != ',')
-                return false;
-        text = end;
-        n = strtol(text, &end, 10);
-        if (errno || end == text || *end || n <= STDERR_FILENO || n > INT_MAX)
-                return false;
-        *ret_old_fd = (int)n;
-        return true;
+        *ret_old_fd = parse_fd(text + 1, &text);
+        return *ret_old_fd >= 0 && *text == '\0';
 }
 
 void reexec_take(int *ret_state_fd, int *ret_old_fd) {
